@@ -1,0 +1,79 @@
+"""The nouns: recordings, clinical rows, cohorts, tasks, assessments; errors, leads, splits."""
+
+from cardiofusion.records.assessment import NOTICE, Assessment, Finding, Quality, Severity, TaskAnswer
+from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
+from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, Modality, Task
+from cardiofusion.records.errors import (
+    BundleError,
+    CalibrationError,
+    CardioFusionError,
+    ClinicalError,
+    DatasetError,
+    ExportError,
+    ExtraMissingError,
+    InputError,
+    RecordingError,
+    StorageError,
+    StudyError,
+)
+from cardiofusion.records.figure import Figure
+from cardiofusion.records.files import replacing, storage_errors, write_bytes, write_text
+from cardiofusion.records.leads import (
+    INDEPENDENT_LEADS,
+    LEADS,
+    OTHER_LEADS,
+    complete_limb_leads,
+    lead_name,
+)
+from cardiofusion.records.recording import InMemory, Recording, RecordingSource, Sex
+from cardiofusion.records.splits import merge_duplicates, patient_folds, waveform_hash
+from cardiofusion.records.units import conversion_factor, known_unit, split_quantity
+
+__all__ = [
+    "ALIGNMENT_WORDS",
+    "Alignment",
+    "Assessment",
+    "BundleError",
+    "CalibrationError",
+    "CardioFusionError",
+    "ClinicalError",
+    "ClinicalSchema",
+    "ClinicalTable",
+    "Cohort",
+    "Column",
+    "DatasetError",
+    "ExportError",
+    "ExtraMissingError",
+    "Figure",
+    "Finding",
+    "INDEPENDENT_LEADS",
+    "InMemory",
+    "InputError",
+    "LEADS",
+    "Modality",
+    "NOTICE",
+    "OTHER_LEADS",
+    "Quality",
+    "Recording",
+    "RecordingError",
+    "RecordingSource",
+    "Severity",
+    "Sex",
+    "StorageError",
+    "StudyError",
+    "Task",
+    "TaskAnswer",
+    "Value",
+    "complete_limb_leads",
+    "conversion_factor",
+    "known_unit",
+    "lead_name",
+    "merge_duplicates",
+    "patient_folds",
+    "replacing",
+    "split_quantity",
+    "storage_errors",
+    "waveform_hash",
+    "write_bytes",
+    "write_text",
+]

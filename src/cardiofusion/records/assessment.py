@@ -1,0 +1,81 @@
+"""The answer for one patient."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cardiofusion.records.cohort import Alignment, Modality
+
+NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
+
+Severity = Literal["note", "warning", "unfit"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something seen in an ECG: a stable `code`, how bad it is, words, and the lead it is about (None: all)."""
+
+    code: str
+    severity: Severity
+    message: str
+    lead: str | None = None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How fit an ECG is for reading. `grade`: "good", "fair" (read with care) or "unfit"."""
+
+    grade: Literal["good", "fair", "unfit"]
+    findings: tuple[Finding, ...] = ()
+    leads: Mapping[str, str] = field(default_factory=dict)
+    heart_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    """The answer to one task.
+
+    probability: label -> calibrated probability. prediction_set: labels (binary) or
+    label -> subset of ("present", "absent") (multi-label). coverage: the promised share, e.g. 0.9.
+    guarantee: what is promised, in words. modalities: what the answer was made from.
+    by_modality: what each available view alone would have said ("ecg", "row", "ecg+row") -> probability.
+    words: the set in one sentence a target.
+    """
+
+    probability: Mapping[str, float]
+    prediction_set: tuple[str, ...] | Mapping[str, tuple[str, ...]]
+    coverage: float
+    guarantee: str
+    alignment: Alignment
+    modalities: tuple[Modality, ...]
+    by_modality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything the system says about one patient. `to_json` follows assessment.schema.json.
+
+    warnings: loud, in order of weight, meant to be read before any number.
+    missing: what was absent, padded, cropped or imputed -> words. phenotype: None where it cannot be told.
+    explanations: task -> {"gradcam", "shap", "attention"} where each is available.
+    provenance: bundle hash, version, training data and more.
+    """
+
+    tasks: Mapping[str, TaskAnswer]
+    warnings: tuple[str, ...]
+    quality: Quality | None
+    missing: Mapping[str, str]
+    phenotype: Mapping[str, Any] | None
+    explanations: Mapping[str, Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+    patient: Mapping[str, Any] = field(default_factory=dict)
+    notice: str = NOTICE
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and finite numbers."""
+        document: dict[str, Any] = dataclasses.asdict(self)
+        return document

@@ -1,0 +1,84 @@
+"""The error tree. Everything CardioFusion raises on purpose is one of these.
+
+    CardioFusionError
+    ├── InputError              what the user gave cannot be used
+    │   ├── RecordingError        an ECG file or signal
+    │   ├── ClinicalError         a clinical value, unit or column
+    │   ├── DatasetError          a data set or table on disk
+    │   └── StudyError            a study file
+    ├── CalibrationError        too little data for the promise that was asked for
+    ├── BundleError             a bundle that cannot be trusted or understood
+    ├── ExtraMissingError       a feature whose optional packages are not installed
+    ├── ExportError             the ONNX export cannot run on this machine
+    └── StorageError            the disk refused (full, read-only, gone)
+
+`code` is stable and machine-readable ("recording.truncated"), `message` says what is wrong in one
+line, `hint` says what to do about it. The command line prints both and exits with 2.
+"""
+
+from __future__ import annotations
+
+
+class CardioFusionError(Exception):
+    """Base of all our errors: a stable `code`, a one-line `message` and a `hint`."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(f"{message} ({hint})")
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[CardioFusionError], tuple[str, str, str]]:
+        return type(self), (self.code, self.message, self.hint)
+
+
+class InputError(CardioFusionError):
+    """What the user gave cannot be used."""
+
+
+class RecordingError(InputError):
+    """An ECG file or signal that cannot be read as millivolts, rate and lead names."""
+
+
+class ClinicalError(InputError):
+    """A clinical value, unit or column that the schema does not allow."""
+
+
+class DatasetError(InputError):
+    """A data set, folder or table that is not what it should be."""
+
+
+class StudyError(InputError):
+    """A study file with a mistake in it."""
+
+
+class CalibrationError(CardioFusionError):
+    """Too few calibration patients for the promised level."""
+
+
+class BundleError(CardioFusionError):
+    """A bundle that is damaged, tampered with, or from a newer format."""
+
+
+class ExtraMissingError(CardioFusionError):
+    """A feature whose optional packages are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            "extra.missing",
+            f"{feature} needs packages that are not installed",
+            f"pip install 'cardiofusion[{extra}]'",
+        )
+        self.feature = feature
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[CardioFusionError], tuple[str, ...]]:  # type: ignore[override]
+        return type(self), (self.feature, self.extra)
+
+
+class ExportError(CardioFusionError):
+    """The ONNX export cannot run on this machine; the training it follows is kept."""
+
+
+class StorageError(CardioFusionError):
+    """The disk refused: full, read-only or gone."""
