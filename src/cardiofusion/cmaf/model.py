@@ -1,0 +1,175 @@
+"""CMAF: bidirectional cross-modal attention fusion of an ECG and a clinical row.
+
+- ECG tokens come from the frozen encoder: one for each time (mean over leads) and one for each lead (mean
+  over time), so that the attention map can name both. A summary token starts from the whole embedding.
+- Clinical tokens: every feature is one token. Numbers enter by piecewise-linear encoding over the training
+  quantiles (Gorishniy et al., On embeddings for numerical features, NeurIPS 2022), categories one-hot;
+  a missing value is a learnt token of that feature.
+- Each block lets the clinical tokens look at each other, then ECG and row look at each other in both
+  directions (multi-head cross-attention), then each token by itself.
+- An absent modality is one learnt token: the same weights answer for ECG only, row only, or both. Modality
+  dropout in training makes it so (Neverova et al., ModDrop, TPAMI 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cardiofusion.tmae.model import N_LEADS
+
+
+@dataclass(frozen=True)
+class CMAFConfig:
+    """Sizes: ECG tokens are n_times + 12 leads of `ecg_width`; n_targets logits come out."""
+
+    ecg_width: int
+    n_times: int
+    n_targets: int
+    width: int = 32
+    heads: int = 4
+    blocks: int = 2
+    dropout: float = 0.1
+
+    @property
+    def n_ecg_tokens(self) -> int:
+        return self.n_times + N_LEADS
+
+
+class Attended(NamedTuple):
+    """Logits [b, target], attention feature -> ECG token [b, head, feature, token] and its reverse."""
+
+    logits: Tensor
+    row_to_ecg: Tensor
+    ecg_to_row: Tensor
+
+
+def ecg_tokens(tokens: Tensor, present: Tensor) -> Tensor:
+    """Encoder tokens [b, 12, time, width] -> [b, time + 12, width]: means over leads, means over time."""
+    share = present.to(tokens.dtype)
+    over_leads = tokens.sum(dim=1) / share.sum(dim=1).clamp(min=1.0)[:, None, None]
+    return torch.cat([over_leads, tokens.mean(dim=2)], dim=1)
+
+
+class FeatureTokens(nn.Module):
+    """A clinical row [b, feature] (NaN where missing) -> one token a feature [b, feature, width].
+
+    edges: per feature an increasing list. A number x becomes clamp((x - e_k) / (e_k+1 - e_k), 0, 1) for each
+    bin; a category (edges -0.5, 0.5, ...) becomes a thermometer code of its position.
+    """
+
+    def __init__(self, edges: Sequence[Sequence[float]], width: int) -> None:
+        super().__init__()
+        bins = max(len(e) for e in edges) - 1
+        low, span = torch.zeros(len(edges), bins), torch.full((len(edges), bins), torch.inf)
+        for feature, e in enumerate(edges):
+            points = torch.tensor(e, dtype=torch.float32)
+            low[feature, : len(e) - 1] = points[:-1]
+            span[feature, : len(e) - 1] = points.diff()
+        self.register_buffer("low", low)
+        self.register_buffer("span", span)
+        self.weight = nn.Parameter(torch.randn(len(edges), bins, width) * 0.3)
+        self.bias = nn.Parameter(torch.randn(len(edges), width) * 0.02)
+        self.missing = nn.Parameter(torch.randn(len(edges), width) * 0.02)
+
+    def forward(self, row: Tensor) -> Tensor:
+        given = ~torch.isnan(row)
+        x = torch.where(given, row, torch.zeros_like(row))
+        basis = ((x[..., None] - self.low) / self.span).clamp(0.0, 1.0)  # [b, feature, bin]
+        tokens = torch.einsum("bfk,fkw->bfw", basis, self.weight) + self.bias
+        return torch.where(given[..., None], tokens, self.missing)
+
+
+class CrossAttention(nn.Module):
+    """Queries from one sequence, keys and values from another; returns the weights too."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.kv, self.out = (nn.Linear(width, n * width) for n in (1, 2, 1))
+        self.norm_q, self.norm_kv = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, other: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        """x [b, n, width], other [b, m, width], allowed [b, m] -> update of x, weights [b, head, n, m]."""
+        b, n, width = x.shape
+        m, per_head = other.shape[1], width // self.heads
+        q = self.q(self.norm_q(x)).view(b, n, self.heads, per_head).transpose(1, 2)
+        k, v = self.kv(self.norm_kv(other)).view(b, m, 2, self.heads, per_head).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(2, 3) * per_head**-0.5
+        weights = scores.masked_fill(~allowed[:, None, None, :], -1e9).softmax(dim=-1)
+        mixed = (weights @ v).transpose(1, 2).reshape(b, n, width)
+        return self.dropout(self.out(mixed)), weights
+
+
+class FusionBlock(nn.Module):
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.among_features = CrossAttention(width, heads, dropout)
+        self.row_from_ecg = CrossAttention(width, heads, dropout)
+        self.ecg_from_row = CrossAttention(width, heads, dropout)
+        self.row_mlp, self.ecg_mlp = (
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            )
+            for _ in range(2)
+        )
+
+    def forward(
+        self, ecg: Tensor, row: Tensor, ecg_allowed: Tensor, row_allowed: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        row = row + self.among_features(row, row, row_allowed)[0]
+        to_row, row_to_ecg = self.row_from_ecg(row, ecg, ecg_allowed)
+        to_ecg, ecg_to_row = self.ecg_from_row(ecg, row, row_allowed)
+        row, ecg = row + to_row, ecg + to_ecg
+        return ecg + self.ecg_mlp(ecg), row + self.row_mlp(row), row_to_ecg, ecg_to_row
+
+
+class CMAF(nn.Module):
+    """ECG tokens and a clinical row -> logits, with the attention maps of the last block."""
+
+    def __init__(self, config: CMAFConfig, edges: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.features = FeatureTokens(edges, width)
+        self.token = nn.Linear(config.ecg_width, width)
+        self.summary = nn.Linear(N_LEADS * config.ecg_width, width)
+        self.ecg_absent, self.row_absent, self.row_summary = (
+            nn.Parameter(torch.randn(width) * 0.02) for _ in range(3)
+        )
+        self.blocks = nn.ModuleList(
+            FusionBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
+        )
+        self.head = nn.Sequential(
+            nn.LayerNorm(2 * width),
+            nn.Linear(2 * width, width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, config.n_targets),
+        )
+
+    def forward(self, tokens: Tensor, row: Tensor, has_ecg: Tensor, has_row: Tensor) -> Attended:
+        """tokens [b, time + 12, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
+        ecg, ecg_allowed = self._ecg_sequence(tokens, has_ecg)
+        clinical, row_allowed = self._row_sequence(row, has_row)
+        for block in self.blocks:
+            ecg, clinical, row_to_ecg, ecg_to_row = block(ecg, clinical, ecg_allowed, row_allowed)
+        logits = self.head(torch.cat([ecg[:, 0], clinical[:, 0]], dim=1))
+        # The first position of each sequence is its summary; the map shows named tokens only.
+        return Attended(logits, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
+
+    def _ecg_sequence(self, tokens: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
+        summary = self.summary(tokens[:, self.config.n_times :].flatten(1))
+        first = torch.where(has_ecg[:, None], summary, self.ecg_absent)
+        allowed = torch.cat([torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, tokens.shape[1])], 1)
+        return torch.cat([first[:, None], self.token(tokens)], dim=1), allowed
+
+    def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
+        first = torch.where(has_row[:, None], self.row_summary, self.row_absent)
+        allowed = torch.cat([torch.ones_like(has_row)[:, None], has_row[:, None].expand(-1, row.shape[1])], 1)
+        return torch.cat([first[:, None], self.features(row)], dim=1), allowed

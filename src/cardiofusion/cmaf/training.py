@@ -1,0 +1,153 @@
+"""Training CMAF on tokens of the frozen encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cardiofusion.cmaf.alignment import NOBODY
+from cardiofusion.cmaf.model import CMAF, CMAFConfig
+from cardiofusion.records import ClinicalTable
+from cardiofusion.tmae.optimiser import AdamW, warm_cosine
+
+View = Literal["ecg", "row", "ecg+row"]
+VIEWS: tuple[View, ...] = ("ecg", "row", "ecg+row")
+NUMBER_BINS = 8
+PREDICT_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """`modality_dropout`: chance that a patient who has both loses one of them, in each step."""
+
+    epochs: int = 40
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
+    modality_dropout: float = 0.5
+    patience: int = 6
+
+
+@dataclass(frozen=True, eq=False)
+class FusionData:
+    """Examples for CMAF.
+
+    tokens float32 [ecg, token, width]: a pool of ECGs; ecg int64 [n]: which of them stands beside each row
+    (NOBODY: none). rows float32 [n, feature], NaN where missing; has_row bool [n].
+    outcome float32 [n, target], NaN where not known.
+    """
+
+    tokens: NDArray[np.float32]
+    ecg: NDArray[np.int64]
+    rows: NDArray[np.float32]
+    has_row: NDArray[np.bool_]
+    outcome: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.ecg)
+
+
+def feature_edges(table: ClinicalTable) -> list[list[float]]:
+    """Bin edges of every column for FeatureTokens: training quantiles of numbers, steps of categories."""
+    edges = []
+    for column, values in zip(table.schema, table.values.T, strict=True):
+        if column.kind == "category":
+            edges.append([k - 0.5 for k in range(max(2, len(column.categories)) + 1)])
+            continue
+        known = values[np.isfinite(values)]
+        points = np.unique(np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1))) if len(known) else [0.0]
+        edges.append([float(p) for p in points] if len(points) > 1 else [float(points[0]), float(points[0]) + 1])
+    return edges
+
+
+def train_fusion(
+    data: FusionData,
+    training: NDArray[np.intp],
+    stopping: NDArray[np.intp],
+    config: CMAFConfig,
+    edges: list[list[float]],
+    options: FusionOptions,
+    seed: int,
+    on_step: Callable[[int, int], None] | None = None,
+) -> CMAF:
+    """Train on `training` rows; keep the weights of the epoch with the lowest loss on `stopping` rows."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    model = CMAF(config, edges)
+    optimiser = AdamW(model.named_parameters(), options.weight_decay)
+    best, best_loss, waited = _weights(model), float("inf"), 0
+    steps = max(1, len(training) // options.batch)
+    total = steps * options.epochs
+    for _ in range(options.epochs):
+        order = torch.from_numpy(training)[torch.randperm(len(training), generator=generator)]
+        model.train()
+        for rows in order[: steps * options.batch].tensor_split(steps):
+            loss = _training_loss(model, data, rows.numpy(), options.modality_dropout, generator)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step(warm_cosine(optimiser.steps, total, options.learning_rate, max(1, total // 20)))
+            if on_step:
+                on_step(optimiser.steps, total)
+        loss_now = _stopping_loss(model, data, stopping)
+        waited += 1
+        if loss_now < best_loss:
+            best, best_loss, waited = _weights(model), loss_now, 0
+        if waited >= options.patience:
+            break
+    model.load_state_dict(best)
+    return model.eval()
+
+
+def fusion_logits(model: CMAF, data: FusionData, rows: NDArray[np.intp], view: View) -> NDArray[np.float32]:
+    """Logits [row, target] as the model sees them through one view."""
+    model.eval()
+    parts = []
+    with torch.no_grad():
+        for at in range(0, len(rows), PREDICT_BATCH):
+            tokens, row, has_ecg, has_row, _ = _tensors(data, rows[at : at + PREDICT_BATCH])
+            ecg_on, row_on = has_ecg & ("ecg" in view), has_row & ("row" in view)
+            parts.append(model(tokens, row, ecg_on, row_on).logits)
+    return torch.cat(parts).numpy() if parts else np.zeros((0, data.outcome.shape[1]), dtype=np.float32)
+
+
+def _tensors(data: FusionData, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ecg = data.ecg[rows]
+    return (
+        torch.from_numpy(data.tokens[np.maximum(ecg, 0)]),
+        torch.from_numpy(data.rows[rows]),
+        torch.from_numpy(ecg != NOBODY),
+        torch.from_numpy(data.has_row[rows]),
+        torch.from_numpy(data.outcome[rows]),
+    )
+
+
+def _training_loss(
+    model: CMAF, data: FusionData, rows: NDArray[np.intp], dropout: float, generator: torch.Generator
+) -> Tensor:
+    tokens, row, has_ecg, has_row, outcome = _tensors(data, rows)
+    lose = torch.rand(len(rows), generator=generator) < dropout
+    lose_ecg = torch.rand(len(rows), generator=generator) < 0.5
+    both = has_ecg & has_row
+    logits = model(tokens, row, has_ecg & ~(lose & both & lose_ecg), has_row & ~(lose & both & ~lose_ecg)).logits
+    return _known_loss(logits, outcome)
+
+
+def _stopping_loss(model: CMAF, data: FusionData, rows: NDArray[np.intp]) -> float:
+    outcome = torch.from_numpy(data.outcome[rows])
+    views = [torch.from_numpy(fusion_logits(model, data, rows, view)) for view in VIEWS]
+    return float(sum(_known_loss(logits, outcome) for logits in views))
+
+
+def _known_loss(logits: Tensor, outcome: Tensor) -> Tensor:
+    known = ~torch.isnan(outcome)
+    return functional.binary_cross_entropy_with_logits(logits[known], outcome[known])
+
+
+def _weights(model: CMAF) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}

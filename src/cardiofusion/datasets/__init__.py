@@ -1,0 +1,23 @@
+"""Published data sets, and a user's own folder and table, as a `Cohort`. Nothing is dropped in silence."""
+
+from cardiofusion.datasets.cardio70k import load_cardio70k
+from cardiofusion.datasets.catalogue import DATASETS, load_dataset
+from cardiofusion.datasets.code15 import load_code15
+from cardiofusion.datasets.folder import ColumnSpec, FolderSpec, TaskSpec, load_folder
+from cardiofusion.datasets.look import ColumnLook, TableLook, look
+from cardiofusion.datasets.ptbxl import load_ptbxl
+
+__all__ = [
+    "DATASETS",
+    "ColumnLook",
+    "ColumnSpec",
+    "FolderSpec",
+    "TableLook",
+    "TaskSpec",
+    "load_cardio70k",
+    "load_code15",
+    "load_dataset",
+    "load_folder",
+    "load_ptbxl",
+    "look",
+]

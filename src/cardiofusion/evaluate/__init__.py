@@ -1,0 +1,21 @@
+"""Predictions of a test set to figures with intervals by patient; subgroups, folds and leakage controls."""
+
+from cardiofusion.evaluate.document import metrics_document, metrics_schema
+from cardiofusion.evaluate.leakage import label_shuffle_auc, leakage_check, overlaps
+from cardiofusion.evaluate.task import better_single, evaluate_target, evaluate_task
+from cardiofusion.evaluate.validation import age_bands, cross_validated, fold_mean, subgroups
+
+__all__ = [
+    "age_bands",
+    "better_single",
+    "cross_validated",
+    "evaluate_target",
+    "evaluate_task",
+    "fold_mean",
+    "label_shuffle_auc",
+    "leakage_check",
+    "metrics_document",
+    "metrics_schema",
+    "overlaps",
+    "subgroups",
+]

@@ -1,0 +1,8 @@
+"""WFDB (PhysioNet): a text header beside binary or MATLAB v4 signal files.
+
+Source: header(5) and signal(5), WFDB Applications Guide, G. B. Moody.
+"""
+
+from cardiofusion.readers.wfdb.reader import WFDB
+
+__all__ = ["WFDB"]

@@ -1,0 +1,231 @@
+"""The patient sheet: one assessment as one HTML file that opens offline and prints on A4."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording, TaskAnswer
+from cardiofusion.report.heatmap import attention_map
+from cardiofusion.report.page import drawn, render
+from cardiofusion.report.paper import ecg_paper
+from cardiofusion.report.tables import Table, cell
+from cardiofusion.report.waterfall import waterfall
+from cardiofusion.report.wording import (
+    VIEW_WORDS,
+    TargetAnswer,
+    identity,
+    number,
+    percent,
+    quantity,
+    spoken,
+    target_answers,
+)
+
+PAPER_SECONDS = 10.0
+SEVERITY_MARKS: Mapping[str, str] = {"note": "ℹ", "warning": "⚠", "unfit": "✖"}
+GRADE_WORDS: Mapping[str, str] = {
+    "good": "Good: fit for reading",
+    "fair": "Fair: read with care",
+    "unfit": "✖ Unfit for reading",
+}
+
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class AnswerPart:
+    """One task's answer as the template shows it. proxy: words where ECG and row are not of one patient."""
+
+    task: str
+    targets: tuple[TargetAnswer, ...]
+    proxy: str
+    made_from: str
+    guarantee: str
+    views: Table | None
+
+
+@dataclass(frozen=True)
+class ReasonPart:
+    """One task's explanations as the template shows them; what is not available is empty or None."""
+
+    task: str
+    heat_target: str
+    peaks: str
+    shap_target: str
+    waterfall: Markup | None
+    attention: Markup | None
+    attention_top: str
+
+
+def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
+    """One self-contained HTML page: warnings, quality, answer, ECG, reasons, phenotype, provenance.
+
+    recording: the ECG to draw, None where there was none. Its first 10 s are drawn, which the models saw.
+    """
+    heated = _heated_task(assessment) if recording else None
+    gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
+    return render(
+        "sheet.html",
+        title="ECG and clinical row: assessment",
+        notice=assessment.notice,
+        who=identity(_named(assessment.patient, recording)),
+        row=row_facts(assessment.patient.get("row") or {}),
+        warnings=assessment.warnings,
+        quality=_quality(assessment.quality),
+        answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
+        ecg=None if recording is None else drawn(_paper(recording, gradcam)),
+        ecg_about=_ecg_about(recording, heated, gradcam),
+        heat_target=gradcam.get("target"),
+        reasons=[
+            reason for name, given in assessment.explanations.items() if (reason := _reason(name, given))
+        ],
+        phenotype=phenotype_facts(assessment.phenotype),
+        missing=[(spoken(name), words) for name, words in assessment.missing.items()],
+        provenance=provenance_facts(assessment.provenance),
+        bundle_hash=str(assessment.provenance.get("bundle_hash") or ""),
+    )
+
+
+def row_facts(row: Mapping[str, Any]) -> list[Fact]:
+    """The clinical row as (column, "162 mmHg")."""
+    return [
+        (spoken(name), quantity(given.get("value"), given.get("unit") or "")) for name, given in row.items()
+    ]
+
+
+def phenotype_facts(phenotype: Mapping[str, Any] | None) -> list[Fact]:
+    """What can be said of a phenotype in words; nothing where it cannot be told."""
+    if not phenotype:
+        return []
+    facts = [("Most like", str(phenotype.get("name", "")))]
+    if (typicality := phenotype.get("typicality")) is not None:
+        facts.append(("Typical", f"{percent(float(typicality))} of its members lie farther from its centre"))
+    if (stable := phenotype.get("stable")) is not None:
+        facts.append(("Stable", "yes: it came back in the bootstraps" if stable else "no: read with care"))
+    known = {"name", "typicality", "stable", "index"}
+    rest = {key: value for key, value in phenotype.items() if key not in known}
+    return facts + [(spoken(key).capitalize(), _said(value)) for key, value in rest.items() if value]
+
+
+def provenance_facts(provenance: Mapping[str, Any]) -> list[Fact]:
+    """Everything in the provenance but the hash, which the sheet prints apart."""
+    facts = []
+    for key, value in provenance.items():
+        if key == "training_data" and isinstance(value, Sequence) and not isinstance(value, str):
+            facts += [("Training data", _said(data)) for data in value]
+        elif key != "bundle_hash" and value not in (None, "", [], {}):
+            facts.append((spoken(key).capitalize(), str(value) if key == "seed" else _said(value)))
+    return facts
+
+
+def view_table(answer: TaskAnswer) -> Table | None:
+    """What each view alone would have said; None where only one was there."""
+    if len(answer.by_modality) < 2:
+        return None
+    targets = list(dict.fromkeys(target for view in answer.by_modality.values() for target in view))
+    rows = tuple(
+        (target, *(percent(view[target]) if target in view else "–" for view in answer.by_modality.values()))
+        for target in targets
+    )
+    columns = ("", *(VIEW_WORDS.get(view, view) for view in answer.by_modality))
+    return Table("What each part alone would have said", "", columns, rows)
+
+
+def _named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
+    """Who the sheet is about: what the assessment says, else what the ECG file says."""
+    names = ("patient_id", "age", "sex", "record_id", "time")
+    return {
+        name: getattr(recording, name, None) if patient.get(name) in (None, "") else patient[name]
+        for name in names
+    }
+
+
+def _quality(quality: Quality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    findings = [
+        (SEVERITY_MARKS[found.severity], found.severity, found.lead, found.message)
+        for found in quality.findings
+    ]
+    return {
+        "grade": GRADE_WORDS[quality.grade],
+        "rate": "" if quality.heart_rate is None else f"{quality.heart_rate:.0f}\u00a0/min",
+        "findings": findings,
+        "leads": [(lead, words) for lead, words in quality.leads.items() if words != "good"],
+    }
+
+
+def _answer(name: str, answer: TaskAnswer) -> AnswerPart:
+    return AnswerPart(
+        task=spoken(name),
+        targets=target_answers(answer),
+        proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
+        made_from=made_from(answer),
+        guarantee=answer.guarantee,
+        views=view_table(answer),
+    )
+
+
+def made_from(answer: TaskAnswer) -> str:
+    """ "ECG and clinical row" """
+    return VIEW_WORDS.get("+".join(answer.modalities), ", ".join(answer.modalities) or "nothing")
+
+
+def _heated_task(assessment: Assessment) -> str | None:
+    """The first task whose Grad-CAM can be drawn: one sheet of paper carries one overlay."""
+    return next((name for name, given in assessment.explanations.items() if given.get("gradcam")), None)
+
+
+def _paper(recording: Recording, gradcam: Mapping[str, Any]) -> str:
+    overlay = _overlay(gradcam) if gradcam else None
+    return ecg_paper(recording, overlay=overlay, peaks=gradcam.get("peaks"), seconds=PAPER_SECONDS)
+
+
+def _overlay(gradcam: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Frames at gradcam["rate"] a second, padded or cut to what the paper shows."""
+    frames = max(1, math.ceil(PAPER_SECONDS * float(gradcam["rate"])))
+    heat = {}
+    for lead, values in zip(gradcam["leads"], gradcam["map"], strict=True):
+        kept = np.asarray(values, dtype=np.float64)[:frames]
+        heat[lead] = np.pad(kept, (0, frames - len(kept)))
+    return heat
+
+
+def _ecg_about(recording: Recording | None, heated: str | None, gradcam: Mapping[str, Any]) -> str:
+    if recording is None:
+        return ""
+    scale = "On A4 paper at 100 % one large square is 5 mm: 0.2 s across, 0.5 mV up."
+    if not heated:
+        return scale
+    words = f"The shading is for {gradcam.get('target', heated)}; times count from the start of the ECG."
+    return f"{scale} {words} It shows what moved the model's score, not where a disease sits."
+
+
+def _reason(name: str, given: Mapping[str, Any]) -> ReasonPart | None:
+    gradcam, shap, attention = (given.get(kind) or {} for kind in ("gradcam", "shap", "attention"))
+    if not (gradcam or shap or attention):
+        return None
+    return ReasonPart(
+        task=spoken(name),
+        heat_target=gradcam.get("target", ""),
+        peaks="; ".join(gradcam.get("peaks", ())),
+        shap_target=shap.get("target", ""),
+        waterfall=drawn(waterfall(shap)) if shap else None,
+        attention=drawn(attention_map(attention)) if attention else None,
+        attention_top="; ".join(attention.get("top", ())),
+    )
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{spoken(str(key))} {cell(inner)}" for key, inner in value.items() if inner not in (None, "")
+        )
+    return number(value) if isinstance(value, float) else cell(value)

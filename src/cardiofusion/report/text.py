@@ -1,0 +1,92 @@
+"""An assessment as plain terminal text: warnings before any number."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, TaskAnswer
+from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts
+from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
+
+WIDTH = 100
+MAX_CONTRIBUTIONS = 5
+
+
+def assessment_text(assessment: Assessment) -> str:
+    """The assessment in words for a terminal, WIDTH columns, no colours, no control characters."""
+    return "\n".join(line.replace(SPACE, " ") for line in _lines(assessment)) + "\n"
+
+
+def _lines(assessment: Assessment) -> Iterator[str]:
+    yield from _wrap(assessment.notice)
+    for warning in assessment.warnings:
+        yield from _wrap(f"⚠ WARNING: {warning}", "  ")
+    yield from _section("Patient", _patient(assessment.patient))
+    yield from _section("Quality", _quality(assessment.quality))
+    for name, answer in assessment.tasks.items():
+        yield from _section(f"Answer: {spoken(name)}", _answer(answer))
+    for name, given in assessment.explanations.items():
+        yield from _section(f"Why: {spoken(name)}", _reasons(given))
+    yield from _section("Phenotype", (f"{k}: {v}" for k, v in phenotype_facts(assessment.phenotype)))
+    yield from _section("Missing", (f"{spoken(what)}: {words}" for what, words in assessment.missing.items()))
+    facts = provenance_facts(assessment.provenance)
+    hashed = assessment.provenance.get("bundle_hash")
+    yield from _section(
+        "From", [*([f"bundle {hashed}"] if hashed else []), "; ".join(f"{k}: {v}" for k, v in facts)]
+    )
+
+
+def _section(title: str, lines: Iterator[str] | list[str]) -> Iterator[str]:
+    body = [line for line in lines if line]
+    if body:
+        yield ""
+        yield title
+        for line in body:
+            yield from _wrap(f"  {line}", "    ")
+
+
+def _wrap(line: str, indent: str = "") -> list[str]:
+    # Cleaned first, so that a line break in a patient's id cannot forge a line of its own.
+    one_line = clean(line).replace("\n", " ")
+    return textwrap.wrap(one_line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+
+
+def _patient(patient: Mapping[str, Any]) -> Iterator[str]:
+    yield identity(patient)
+    yield ", ".join(f"{column} {value}" for column, value in row_facts(patient.get("row") or {}))
+
+
+def _quality(quality: Quality | None) -> Iterator[str]:
+    if quality is None:
+        yield "no ECG was given"
+        return
+    rate = "" if quality.heart_rate is None else f", heart rate {quality.heart_rate:.0f} /min"
+    yield f"{quality.grade}{rate}"
+    for found in quality.findings:
+        yield f"{found.severity}{f' ({found.lead})' if found.lead else ''}: {found.message}"
+
+
+def _answer(answer: TaskAnswer) -> Iterator[str]:
+    if answer.alignment != "matched":
+        yield f"⚠ {ALIGNMENT_WORDS[answer.alignment]}"
+    for told in target_answers(answer):
+        yield f"{told.mark} {told.words}"
+        yield f"    {told.target}: {told.frequency} ({percent(told.probability)})"
+    if len(answer.by_modality) > 1:
+        for view, probability in answer.by_modality.items():
+            said = ", ".join(f"{target} {percent(p)}" for target, p in probability.items())
+            yield f"{VIEW_WORDS.get(view, view)}: {said}"
+    yield f"made from: {made_from(answer)}. {answer.guarantee}"
+
+
+def _reasons(given: Mapping[str, Any]) -> Iterator[str]:
+    if gradcam := given.get("gradcam"):
+        yield f"the model looked at (for {gradcam.get('target', '')}): {'; '.join(gradcam.get('peaks', ()))}"
+    if shap := given.get("shap"):
+        steps = sorted(shap["contributions"], key=lambda item: -abs(item["contribution"]))[:MAX_CONTRIBUTIONS]
+        said = ", ".join(f"{spoken(str(step['feature']))} {step['contribution']:+.2f}" for step in steps)
+        yield f"largest contributions (for {shap.get('target', '')}, {shap.get('unit', '')}): {said}"
+    if attention := given.get("attention"):
+        yield "attention: " + "; ".join(attention.get("top", ()))

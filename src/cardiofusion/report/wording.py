@@ -1,0 +1,140 @@
+"""How numbers and sets are said to people: natural frequencies, percentages, sets in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cardiofusion.records import TaskAnswer
+
+NOT_TOLD = "no probability"
+UNLIKE = "unlike the patients it learnt from"
+VIEW_WORDS: Mapping[str, str] = {
+    "ecg": "ECG alone",
+    "row": "clinical row alone",
+    "ecg+row": "ECG and clinical row",
+    "gain": "gain over the better single view",
+}
+SPACE = "\u00a0"  # keeps a number and its unit on one line
+
+
+def clean(text: object) -> str:
+    """Text without control or direction-changing characters, which break XML, terminals and trust."""
+    return "".join(c if c.isprintable() or c in f"\n{SPACE}" else "\ufffd" for c in str(text))
+
+
+def number(value: object, digits: int = 3) -> str:
+    """A number with at most `digits` significant digits ("1,234", "0.0312"); other things as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "missing" if value is None else clean(value)
+    if not math.isfinite(value):
+        return "missing"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.{0 if float(value).is_integer() or abs(value) >= 10**digits else 1}f}"
+    return f"{value:.{digits}g}"
+
+
+def quantity(value: object, unit: object = "") -> str:
+    """A value with its unit: "162 mmHg"; "missing" where there is none."""
+    shown = number(value)
+    return f"{shown}{SPACE}{clean(unit)}" if unit and shown != "missing" else shown
+
+
+def seconds(value: float) -> str:
+    """A duration: "0.8 s", "12 s", "3 min 20 s"."""
+    if value < 60:
+        return f"{value:.1f}{SPACE}s" if value < 10 else f"{value:.0f}{SPACE}s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}{SPACE}min {rest}{SPACE}s"
+
+
+def percent(probability: float | None) -> str:
+    """A probability in per cent, one decimal only where it matters: "23 %", "4.2 %", "<0.1 %"."""
+    if probability is None or not math.isfinite(probability):
+        return NOT_TOLD
+    if probability < 0.001 or probability > 0.999:
+        return f"{'<0.1' if probability < 0.5 else '>99.9'}{SPACE}%"
+    digits = 1 if probability < 0.0995 or probability > 0.9905 else 0
+    return f"{100 * probability:.{digits}f}{SPACE}%"
+
+
+def frequency(probability: float | None) -> str:
+    """A natural frequency (Gigerenzer & Hoffrage, 1995): "about 23 of 100 patients like this"."""
+    if probability is None or not math.isfinite(probability):
+        return NOT_TOLD
+    if probability < 0.001:
+        return "fewer than 1 of 1,000 patients like this"
+    if probability > 0.999:
+        return "more than 999 of 1,000 patients like this"
+    whole = 100 if 0.0095 <= probability <= 0.9905 else 1000
+    return f"about {round(whole * probability)} of {whole:,} patients like this"
+
+
+def spoken(name: str) -> str:
+    """A field's name as people say it: "systolic pressure"."""
+    return name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class TargetAnswer:
+    """One target's answer: a mark and words for the set, its probability (None where not told)."""
+
+    target: str
+    mark: str
+    verdict: str
+    sentence: str
+    probability: float | None
+
+    @property
+    def words(self) -> str:
+        """The set in a sentence: the assessment's own, else target and verdict."""
+        return self.sentence or f"{self.target}: {self.verdict}"
+
+    @property
+    def frequency(self) -> str:
+        """The probability as a natural frequency; "patients like this" only where it learnt from such."""
+        if self.verdict != UNLIKE or self.probability is None:
+            return frequency(self.probability)
+        return f"not to be relied on: {frequency(self.probability).removesuffix(' patients like this')}"
+
+
+def target_answers(answer: TaskAnswer) -> tuple[TargetAnswer, ...]:
+    """One entry a target of the task: the second label of a binary task, every label of a multi-label one."""
+    if isinstance(answer.prediction_set, Mapping):
+        verdicts = {target: _label_set(labels) for target, labels in answer.prediction_set.items()}
+    else:
+        target = list(answer.probability)[-1] if answer.probability else "answer"
+        verdicts = {target: _binary_set(answer.prediction_set, target)}
+    told = len(answer.words) == len(verdicts)
+    return tuple(
+        TargetAnswer(target, mark, verdict, answer.words[i] if told else "", answer.probability.get(target))
+        for i, (target, (mark, verdict)) in enumerate(verdicts.items())
+    )
+
+
+def _label_set(labels: tuple[str, ...]) -> tuple[str, str]:
+    if len(labels) == 1:
+        return ("●" if labels[0] == "present" else "○"), labels[0]
+    return ("◐", "cannot tell") if labels else ("◇", UNLIKE)
+
+
+def _binary_set(labels: tuple[str, ...], target: str) -> tuple[str, str]:
+    if len(labels) == 1:
+        return ("●" if labels[0] == target else "○"), labels[0]
+    if labels:
+        return "◐", "cannot tell: " + " or ".join(labels)
+    return "◇", UNLIKE
+
+
+def identity(facts: Mapping[str, object]) -> str:
+    """Who and when in one line: patient_id, age, sex, record_id and time, each where present."""
+    age = facts.get("age")
+    parts = (
+        f"patient {facts['patient_id']}" if facts.get("patient_id") else "",
+        f"{number(age)} years" if isinstance(age, int | float) and math.isfinite(age) else "",
+        facts.get("sex") or "",
+        f"record {facts['record_id']}" if facts.get("record_id") else "",
+        str(facts["time"]).replace("T", " ") if facts.get("time") else "",
+    )
+    return clean(" · ".join(str(part) for part in parts if part))

@@ -1,0 +1,133 @@
+"""A bundle's models, loaded: ONNX sessions, boosters, calibrations. NumPy in, NumPy out, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.bundle import Bundle
+from cardiofusion.records import BundleError, Task
+from cardiofusion.tabular import BoosterModel, MissingPolicy
+
+Float = NDArray[np.float32]
+EMBED_BATCH = 64  # bounds memory; larger is no faster on a laptop
+
+
+class Encoded(NamedTuple):
+    """tokens [n, time + 12, width] for the fusion, embedding [n, d]."""
+
+    tokens: Float
+    embedding: Float
+
+
+class Explained(NamedTuple):
+    """What the explanation graph returns for one patient and one target (see export/graphs.py)."""
+
+    logits: Float
+    row_to_ecg: Float
+    ecg_to_row: Float
+    frames: Float
+    gradient: Float
+
+
+def onnx_session(content: bytes, name: str) -> Any:
+    """An inference session on one thread: two are slower for one patient. Raises BundleError."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 (onnxruntime raises a class of its own for each failure)
+        first = str(error).splitlines()[0][:200]
+        raise BundleError("bundle.onnx", f"{name} cannot be loaded: {first}", "train the bundle again") from error
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The ECG encoder of a bundle."""
+
+    bundle: Bundle
+
+    @cached_property
+    def _session(self) -> Any:
+        return onnx_session(self.bundle.bytes("encoder.onnx"), "encoder.onnx")
+
+    def __call__(self, signal: Float, present: NDArray[np.bool_]) -> Encoded:
+        """Canonical ECGs [n, 12, 1000] and the leads present [n, 12]."""
+        parts = [
+            self._session.run(None, {"signal": signal[at : at + EMBED_BATCH], "present": present[at : at + EMBED_BATCH]})
+            for at in range(0, len(signal), EMBED_BATCH)
+        ]
+        return Encoded(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+class TaskModels:
+    """The models of one task: CMAF, its explanation graph, and a booster for each target."""
+
+    def __init__(self, bundle: Bundle, task: Task) -> None:
+        self.bundle = bundle
+        self.task = task
+
+    @cached_property
+    def _fusion(self) -> Any:
+        return onnx_session(self.bundle.bytes(f"cmaf-{self.task.name}.onnx"), f"cmaf-{self.task.name}.onnx")
+
+    @cached_property
+    def _explanation(self) -> Any:
+        name = f"explain-{self.task.name}.onnx"
+        return onnx_session(self.bundle.bytes(name), name)
+
+    @cached_property
+    def boosters(self) -> tuple[tuple[BoosterModel, MissingPolicy], ...]:
+        """(model, missing policy) of each target; empty where the task has no clinical row."""
+        described: Mapping[str, Any] = self.bundle.json("tabular.json").get(self.task.name, {})
+        names = self.bundle.manifest.schema.names if self.bundle.manifest.schema else ()
+        return tuple(
+            (
+                BoosterModel(self.bundle.text(described[target]["file"]), names),
+                MissingPolicy.from_json(described[target]["policy"]),
+            )
+            for target in self.task.targets
+            if target in described
+        )
+
+    def fused_logits(self, tokens: Float | None, row: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Logits [target] of CMAF; None stands for an absent modality."""
+        absent = np.zeros(self.bundle.manifest.details["ecg_tokens"], np.float32)
+        feed = self._row_feed(row, tokens is not None)
+        feed["tokens"] = (absent if tokens is None else tokens)[None]
+        logits: NDArray[np.float64] = self._fusion.run(None, feed)[0][0].astype(np.float64)
+        return logits
+
+    def row_logits(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logits [target] of the boosters."""
+        return np.array(
+            [float(model.predict_logit(policy.fill_rows(row[None]))[0]) for model, policy in self.boosters]
+        )
+
+    def explain(
+        self, signal: Float, present: NDArray[np.bool_], row: NDArray[np.float64] | None, target: int
+    ) -> Explained:
+        """Attention and the gradient of one target's logit, for a canonical ECG [12, 1000]."""
+        one_hot = np.zeros(len(self.task.targets), dtype=np.float32)
+        one_hot[target] = 1.0
+        feed = self._row_feed(row, has_ecg=True)
+        feed |= {"signal": signal[None], "present": present[None], "target": one_hot}
+        return Explained(*self._explanation.run(None, feed))
+
+    def _row_feed(self, row: NDArray[np.float64] | None, has_ecg: bool) -> dict[str, NDArray[Any]]:
+        schema = self.bundle.manifest.schema
+        # A task without a clinical row has one feature that is always absent: ONNX wants a width.
+        given = np.full(len(schema) if schema else 1, np.nan) if row is None else row
+        return {
+            "row": given[None].astype(np.float32),
+            "has_ecg": np.array([has_ecg]),
+            "has_row": np.array([row is not None]),
+        }

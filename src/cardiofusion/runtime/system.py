@@ -1,0 +1,273 @@
+"""A bundle that answers: ECG and clinical row in, `Assessment` out. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.bundle import Bundle, read_bundle, task_views
+from cardiofusion.conformal import Calibrations, calibrations_from_json, describe_set, guarantee_words
+from cardiofusion.phenotypes import PhenotypeModel
+from cardiofusion.records import (
+    ALIGNMENT_WORDS,
+    Assessment,
+    InputError,
+    Modality,
+    Quality,
+    Recording,
+    RecordingError,
+    Task,
+    TaskAnswer,
+)
+from cardiofusion.runtime.admission import identity_warnings, population_warnings
+from cardiofusion.runtime.explanations import explain_task
+from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
+from cardiofusion.signal import CanonicalECG, assess_quality, canonical
+
+Row = NDArray[np.float64]
+
+
+class System:
+    """A verified bundle, ready to assess patients.
+
+    >>> system = System.load("bundle")                                    # doctest: +SKIP
+    >>> system.assess(read_recording("ecg.hea"), {"age": 61, "sex": "male"})  # doctest: +SKIP
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self._models = {task.name: TaskModels(bundle, task) for task in self.manifest.tasks}
+
+    @classmethod
+    def load(cls, folder: Path | str, expect_hash: str | None = None) -> System:
+        """Read and verify a bundle folder. Raises BundleError."""
+        return cls(read_bundle(Path(folder), expect_hash))
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.bundle)
+
+    @cached_property
+    def _calibrations(self) -> Calibrations:
+        return calibrations_from_json(self.bundle.json("conformal.json"))
+
+    @cached_property
+    def _phenotypes(self) -> PhenotypeModel | None:
+        if "phenotypes.safetensors" not in self.bundle:
+            return None
+        tensors = self.bundle.tensors("phenotypes.safetensors")
+        return PhenotypeModel.from_tensors(tensors, self.bundle.text("phenotypes.json"))
+
+    def embed(self, ecgs: Sequence[CanonicalECG]) -> NDArray[np.float32]:
+        """Embeddings [n, d] of canonical ECGs. Raises BundleError where the bundle has no encoder."""
+        signal = np.stack([ecg.signal for ecg in ecgs])
+        present = np.stack([ecg.present for ecg in ecgs])
+        return self._encoder(signal, present).embedding
+
+    def encode_row(self, row: Mapping[str, object]) -> Row:
+        """A clinical row in the schema's order and units. Raises ClinicalError, InputError."""
+        if self.manifest.schema is None:
+            raise InputError("clinical.unused", "this bundle takes no clinical row", "give an ECG only")
+        return self.manifest.schema.encode(row)
+
+    def answer(self, ecg: CanonicalECG | None, row: Row | None) -> dict[str, TaskAnswer]:
+        """Calibrated sets for every task that what is there can answer: the fast path, nothing else."""
+        encoded = None if ecg is None else self._encoder(ecg.signal[None], ecg.present[None])
+        return self._answers(encoded, row)
+
+    def assess(
+        self,
+        recording: Recording | None = None,
+        row: Mapping[str, object] | None = None,
+        explain: bool = True,
+    ) -> Assessment:
+        """Everything the system says about one patient.
+
+        Raises InputError where neither an ECG nor a row is given or neither can be used, RecordingError and
+        ClinicalError for input that cannot be read as what it claims to be.
+        """
+        given = {name: value for name, value in (row or {}).items() if value is not None}
+        encoded_row = self.encode_row(given) if given else None
+        if encoded_row is not None and np.isnan(encoded_row).all():
+            encoded_row = None
+        if recording is None and encoded_row is None:
+            raise InputError("input.nothing", "there is neither an ECG nor a clinical value", "give one of them")
+        quality = None if recording is None else assess_quality(recording)
+        ecg = self._usable(recording, quality, encoded_row)
+        encoded = None if ecg is None else self._encoder(ecg.signal[None], ecg.present[None])
+        answers = self._answers(encoded, encoded_row)
+        return Assessment(
+            tasks=answers,
+            warnings=self._warnings(recording, quality, encoded_row, given, answers),
+            quality=quality,
+            missing=self._missing(recording, ecg, encoded_row),
+            phenotype=self._phenotype(encoded),
+            explanations=self._explanations(ecg, encoded_row, answers) if explain else {},
+            provenance=self._provenance(),
+            patient=self._patient(recording, encoded_row),
+        )
+
+    def _usable(self, recording: Recording | None, quality: Quality | None, row: Row | None) -> CanonicalECG | None:
+        """The canonical ECG; None where it is unfit and a row can answer instead."""
+        if recording is None or self.manifest.canonical is None:
+            return None
+        unfit = [f.message for f in quality.findings if f.severity == "unfit"] if quality else []
+        if unfit and row is not None:
+            return None
+        if unfit:
+            raise RecordingError(
+                "recording.unfit", f"this ECG cannot be read: {unfit[0]}", "record it again, or give a clinical row"
+            )
+        return canonical(recording)
+
+    def _answers(self, encoded: Encoded | None, row: Row | None) -> dict[str, TaskAnswer]:
+        answers = {}
+        for task in self.manifest.tasks:
+            views = self._views(task, encoded is not None, row is not None)
+            if views:
+                answers[task.name] = self._answer(task, views, encoded, row)
+        return answers
+
+    def _views(self, task: Task, has_ecg: bool, has_row: bool) -> list[str]:
+        """The views of a task that can be had, the one that answers first."""
+        has = {"ecg": has_ecg, "row": has_row}
+        there = [view for view in task_views(task) if all(has[part] for part in view.split("+"))]
+        if len(there) < 3:
+            return there
+        best = self.manifest.details["answers"][task.name]["view"]
+        return [best, *(view for view in there if view != best)]
+
+    def _answer(self, task: Task, views: list[str], encoded: Encoded | None, row: Row | None) -> TaskAnswer:
+        logits = {view: self._logits(task, view, encoded, row) for view in views}
+        calibrated = self._calibrations[task.name]
+        probability = {
+            view: [
+                float(calibrated[view][target].probability.apply(logits[view][k : k + 1])[0])
+                for k, target in enumerate(task.targets)
+            ]
+            for view in views
+        }
+        best = views[0]
+        sets = [calibrated[best][target].sets for target in task.targets]
+        included = np.array([s.sets(np.array([p]))[0] for s, p in zip(sets, probability[best], strict=True)])
+        return TaskAnswer(
+            probability=_by_label(task, probability[best]),
+            prediction_set=_set_of(task, included),
+            coverage=sets[0].coverage,
+            guarantee=guarantee_words(task.kind, sets[0].coverage, min(n for s in sets for n in s.n)),
+            alignment=task.alignment,
+            modalities=_modalities(best),
+            by_modality={view: _by_label(task, values) for view, values in probability.items()},
+            words=describe_set(task, included),
+        )
+
+    def _logits(self, task: Task, view: str, encoded: Encoded | None, row: Row | None) -> NDArray[np.float64]:
+        models = self._models[task.name]
+        if view == "row":
+            if row is None:
+                raise AssertionError("a row view without a row")
+            return models.row_logits(row)
+        tokens = None if encoded is None else encoded.tokens[0]
+        return models.fused_logits(tokens, row if "row" in view else None)
+
+    def _warnings(
+        self,
+        recording: Recording | None,
+        quality: Quality | None,
+        row: Row | None,
+        given: Mapping[str, object],
+        answers: Mapping[str, TaskAnswer],
+    ) -> tuple[str, ...]:
+        shown = {} if row is None or self.manifest.schema is None else self.manifest.schema.decode(row)
+        lines = [*identity_warnings(recording, shown, given)]
+        lines += population_warnings(self.manifest.population, recording, quality, shown)
+        if quality is not None:
+            lines += [f.message for f in quality.findings if f.severity in ("unfit", "warning")]
+        proxies = {a.alignment for a in answers.values() if a.alignment != "matched"}
+        lines += [f"Trained on {ALIGNMENT_WORDS[alignment]}. Experimental." for alignment in sorted(proxies)]
+        return tuple(dict.fromkeys(lines))
+
+    def _missing(self, recording: Recording | None, ecg: CanonicalECG | None, row: Row | None) -> dict[str, str]:
+        missing: dict[str, str] = {}
+        if recording is None:
+            missing["ecg"] = "no ECG was given"
+        elif ecg is None:
+            missing["ecg"] = "the ECG is unfit and was not used"
+        else:
+            missing |= {f"ecg.{code}": words for code, words in ecg.notes.items()}
+        if row is None:
+            missing["row"] = "no clinical value was given"
+        else:
+            for models in self._models.values():
+                for _, policy in models.boosters:
+                    missing |= {f"row.{name}": words for name, words in policy.apply(row)[1].items()}
+        return missing
+
+    def _phenotype(self, encoded: Encoded | None) -> dict[str, Any] | None:
+        if encoded is None or self._phenotypes is None:
+            return None
+        match = self._phenotypes.assign(encoded.embedding[0])
+        return None if match is None else match.to_json()
+
+    def _explanations(
+        self, ecg: CanonicalECG | None, row: Row | None, answers: Mapping[str, TaskAnswer]
+    ) -> dict[str, dict[str, Any]]:
+        shown = self.manifest.details.get("explanations", {})
+        return {
+            name: explain_task(self._models[name], ecg, row, answer, self.manifest.schema, shown.get(name, {}))
+            for name, answer in answers.items()
+        }
+
+    def _patient(self, recording: Recording | None, row: Row | None) -> dict[str, Any]:
+        schema = self.manifest.schema
+        values = {} if row is None or schema is None else schema.decode(row)
+        return {
+            "patient_id": None if recording is None else recording.patient_id,
+            "record_id": None if recording is None else recording.record_id,
+            "age": None if recording is None else recording.age,
+            "sex": None if recording is None else recording.sex,
+            "time": None if recording is None or recording.time is None else recording.time.isoformat(),
+            "row": {
+                name: {"value": value, "unit": schema[name].unit}
+                for name, value in values.items()
+                if schema is not None and value is not None
+            },
+        }
+
+    def _provenance(self) -> dict[str, Any]:
+        manifest = self.manifest.to_json()
+        return {
+            "bundle_hash": self.bundle.hash,
+            "bundle_name": self.manifest.name,
+            "version": self.manifest.cardiofusion,
+            "created": self.manifest.created,
+            "seed": self.manifest.seed,
+            "training_data": manifest["training_data"],
+            "parameters": manifest["parameters"],
+        }
+
+
+def _by_label(task: Task, values: Sequence[float]) -> dict[str, float]:
+    if task.kind == "binary":
+        return {task.labels[0]: 1.0 - values[0], task.labels[1]: values[0]}
+    return dict(zip(task.labels, values, strict=True))
+
+
+def _set_of(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
+    if task.kind == "binary":
+        return tuple(label for label, kept in zip(task.labels, included[0], strict=True) if kept)
+    return {
+        label: tuple(word for word, kept in zip(("absent", "present"), pair, strict=True) if kept)
+        for label, pair in zip(task.labels, included, strict=True)
+    }
+
+
+def _modalities(view: str) -> tuple[Modality, ...]:
+    order: tuple[Modality, ...] = ("ecg", "row")
+    return tuple(modality for modality in order if modality in view.split("+"))

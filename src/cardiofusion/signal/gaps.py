@@ -1,0 +1,41 @@
+"""Samples that are not there: marked missing, or a lead that never moves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A lead with less than half of its samples is more guess than signal.
+MOST_MISSING = 0.5
+# Below the step of the finest converter in use (1 uV): a line that moves less carries nothing.
+FLAT_MV = 0.001
+
+
+def missing_share(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Share of samples of each lead that are not finite: [..., sample] -> [...]."""
+    shares: NDArray[np.float64] = 1.0 - np.isfinite(signal).mean(axis=-1)
+    return shares
+
+
+def fill_gaps(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[lead, sample] with missing samples drawn as straight lines; a lead with nothing in it becomes 0."""
+    finite = np.isfinite(signal)
+    gapped = np.flatnonzero(~finite.all(axis=1))
+    if not len(gapped):
+        return signal
+    filled = signal.copy()
+    positions = np.arange(signal.shape[1])
+    for lead in gapped:
+        known = np.flatnonzero(finite[lead])
+        filled[lead] = np.interp(positions, known, signal[lead, known]) if len(known) else 0.0
+    return filled
+
+
+def usable(signal: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which leads hold a signal: at most half missing, and not flat: [..., sample] -> [...]."""
+    finite = np.isfinite(signal)
+    if finite.all():
+        return np.asarray(signal.max(axis=-1) - signal.min(axis=-1) >= FLAT_MV)
+    highest = np.where(finite, signal, -np.inf).max(axis=-1)
+    lowest = np.where(finite, signal, np.inf).min(axis=-1)
+    return np.asarray((highest - lowest >= FLAT_MV) & (missing_share(signal) <= MOST_MISSING))

@@ -1,0 +1,144 @@
+"""From logits to answers: which view answers, calibrated probabilities, prediction sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.bundle import task_views
+from cardiofusion.cmaf import CMAF, NOBODY, FusionData, fusion_logits
+from cardiofusion.conformal import TargetCalibration, calibrate, fit_probability, one_row_a_patient
+from cardiofusion.metrics import roc_auc
+from cardiofusion.records import Task
+from cardiofusion.study.groups import Groups
+from cardiofusion.study.tables import TableModel
+
+Logits = Mapping[str, NDArray[np.float64]]
+FUSED = "ecg+row"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The view that answers when both modalities are there, and why."""
+
+    view: str
+    why: str
+
+
+def logits_by_view(
+    task: Task, table: TableModel | None, values: NDArray[np.float64] | None, model: CMAF | None, data: FusionData
+) -> dict[str, NDArray[np.float64]]:
+    """Logits [row, target] of every view of a task, NaN where a row lacks a modality.
+
+    The row view is the booster's; "cmaf_row" is CMAF without the ECG, for comparison only.
+    """
+    n, everyone = len(data), np.arange(len(data))
+    has = {"ecg": data.ecg != NOBODY, "row": data.has_row}
+    logits = {}
+    for view in task_views(task):
+        there = np.all([has[part] for part in view.split("+")], axis=0)
+        found = np.full((n, len(task.targets)), np.nan)
+        if view == "row" and table is not None and values is not None:
+            found[there] = table.logits(values[there])
+        elif model is not None:
+            found[there] = fusion_logits(model, data, everyone[there], view)  # type: ignore[arg-type]
+        logits[view] = found
+    if model is not None and "row" in task.modalities:
+        logits["cmaf_row"] = fusion_logits(model, data, everyone, "row").astype(np.float64)
+    return logits
+
+
+def choose_view(task: Task, logits: Logits, outcome: NDArray[np.float32], rows: NDArray[np.intp]) -> Chosen:
+    """Fused where it ranks patients at least as well as each single view on `rows` (never test patients).
+
+    A proxy alignment cannot show that fusion helps, so there the row answers and the fusion is shown beside.
+    """
+    views = [view for view in task_views(task) if view in logits]
+    if task.alignment != "matched" and "row" in views:
+        return Chosen("row", f"{task.alignment} alignment is a proxy: the fused view is an experiment")
+    if len(views) < 3:
+        return Chosen(views[-1], "the only view of this task")
+    scores = {view: _macro_auc(outcome[rows], logits[view][rows]) for view in views}
+    best = max(views, key=lambda view: (scores[view], view == FUSED))
+    shown = ", ".join(f"{view} {score:.3f}" for view, score in scores.items())
+    return Chosen(best, f"highest macro AUC on the {len(rows)} rows that stop training: {shown}")
+
+
+def calibrate_views(
+    task: Task,
+    logits: Logits,
+    outcome: NDArray[np.float32],
+    groups: Groups,
+    patient_ids: NDArray[np.str_],
+    coverage: float,
+    seed: int,
+) -> dict[str, dict[str, TargetCalibration]]:
+    """view -> target -> calibration. Raises CalibrationError where a class has too few patients."""
+    conformal = groups.conformal[
+        one_row_a_patient(patient_ids[groups.conformal], np.random.default_rng([seed, 7]))
+    ]
+    return {
+        view: {
+            target: _calibrate(target, logits[view][:, k], outcome[:, k], groups.probability, conformal, coverage)
+            for k, target in enumerate(task.targets)
+        }
+        for view in task_views(task)
+        if view in logits
+    }
+
+
+def _calibrate(
+    target: str,
+    logit: NDArray[np.float64],
+    outcome: NDArray[np.float32],
+    probability_rows: NDArray[np.intp],
+    conformal_rows: NDArray[np.intp],
+    coverage: float,
+) -> TargetCalibration:
+    known = np.isfinite(logit)
+    p, c = probability_rows[known[probability_rows]], conformal_rows[known[conformal_rows]]
+    probability = fit_probability(logit[p], outcome[p])
+    return TargetCalibration(probability, calibrate(target, probability.apply(logit[c]), outcome[c], coverage))
+
+
+def probabilities(
+    logits: Logits, calibrations: Mapping[str, Mapping[str, TargetCalibration]], targets: tuple[str, ...]
+) -> dict[str, NDArray[np.float64]]:
+    """Calibrated where a calibration exists; a bare sigmoid for comparison views."""
+    out = {}
+    for view, values in logits.items():
+        if view not in calibrations:
+            out[view] = 1.0 / (1.0 + np.exp(-values))
+            continue
+        columns = [calibrations[view][t].probability.apply(values[:, k]) for k, t in enumerate(targets)]
+        out[view] = np.column_stack(columns)
+    return out
+
+
+def sets_by_view(
+    probability: Mapping[str, NDArray[np.float64]],
+    calibrations: Mapping[str, Mapping[str, TargetCalibration]],
+    targets: tuple[str, ...],
+) -> dict[str, NDArray[np.bool_]]:
+    """bool [row, target, 2]; rows without the view's modalities hold nothing."""
+    out = {}
+    for view, calibrated in calibrations.items():
+        values = probability[view]
+        known = np.isfinite(values)
+        included = np.stack(
+            [calibrated[t].sets.sets(np.where(known[:, k], values[:, k], 0.5)) for k, t in enumerate(targets)], 1
+        )
+        out[view] = included & known[..., None]
+    return out
+
+
+def _macro_auc(outcome: NDArray[np.float32], scores: NDArray[np.float64]) -> float:
+    aucs = []
+    for k in range(outcome.shape[1]):
+        known = np.isfinite(scores[:, k]) & np.isfinite(outcome[:, k])
+        aucs.append(roc_auc(outcome[known, k], scores[known, k]))
+    measured = [auc for auc in aucs if np.isfinite(auc)]
+    return float(np.mean(measured)) if measured else 0.5

@@ -1,0 +1,191 @@
+"""The figures of a study: test patients once, cross-validation beside it, controls, faithfulness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens, fusion_logits
+from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups
+from cardiofusion.explain import deletion_insertion, grad_cam, passes, pooled, randomisation_similarity
+from cardiofusion.export import explain
+from cardiofusion.records import Figure, Task
+from cardiofusion.study.answering import FUSED
+from cardiofusion.study.ecgs import EcgSet
+from cardiofusion.tmae import TMAE
+
+FAITHFULNESS_ECGS = 12  # each costs some 400 passes through the encoder
+FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS = 8, 10
+
+
+@dataclass(frozen=True, eq=False)
+class TestResult:
+    """What one task did on the test patients: arrays over their rows."""
+
+    task: Task
+    outcome: NDArray[np.float32]
+    probability: Mapping[str, NDArray[np.float64]]
+    sets: Mapping[str, NDArray[np.bool_]]
+    patient_ids: NDArray[np.str_]
+    data: str
+
+
+def test_figures(result: TestResult, rng: np.random.Generator, repeats: int) -> dict[str, Figure]:
+    """"<task>/<view>/<target>/<metric>" and "<task>/gain/macro/auc"."""
+    figures = evaluate_task(
+        result.task,
+        result.outcome,
+        result.probability,
+        result.sets,
+        result.patient_ids,
+        result.data,
+        rng,
+        repeats,
+    )
+    return {f"{result.task.name}/{key}": figure for key, figure in figures.items()}
+
+
+def shuffled_pairs_figure(
+    result: TestResult,
+    model: CMAF,
+    data: FusionData,
+    rows: NDArray[np.intp],
+    rng: np.random.Generator,
+    repeats: int,
+) -> dict[str, Figure]:
+    """What the right ECG is worth: macro AUC of the fused view minus the same with ECGs dealt out anew.
+
+    About zero for a proxy alignment; above zero where the patient's own ECG tells something.
+    """
+    there = rows[(data.ecg[rows] != NOBODY) & data.has_row[rows]]
+    if not len(there):
+        return {}
+    dealt = data.ecg.copy()
+    dealt[there] = rng.permutation(data.ecg[there])
+    true_pairs = fusion_logits(model, data, there, FUSED)
+    false_pairs = fusion_logits(model, replace(data, ecg=dealt), there, FUSED)
+    position = np.searchsorted(rows, there)
+    views = {FUSED: _sigmoid(true_pairs), "row": _sigmoid(false_pairs)}
+    figures = evaluate_task(
+        replace(result.task, modalities=("ecg", "row")),
+        result.outcome[position],
+        views,
+        {},
+        result.patient_ids[position],
+        f"{result.data}, own ECG minus shuffled ECG",
+        rng,
+        repeats,
+    )
+    gain = figures.get("gain/macro/auc")
+    return {} if gain is None else {f"{result.task.name}/control/shuffled_pairs/auc": gain}
+
+
+def cross_validation_figures(
+    name: str,
+    view: str,
+    targets: tuple[str, ...],
+    outcome: NDArray[np.float32],
+    logits: NDArray[np.floating[Any]],
+    fold: NDArray[np.int64],
+    patient_ids: NDArray[np.str_],
+    data: str,
+    rng: np.random.Generator,
+    repeats: int,
+) -> dict[str, Figure]:
+    """"<task>/cv/<view>/<target>/auc_pooled" and "auc_fold_mean", and the macro means over targets."""
+    figures: dict[str, Figure] = {}
+    for k, target in enumerate(targets):
+        known = np.isfinite(outcome[:, k]) & np.isfinite(logits[:, k])
+        found = cross_validated(
+            outcome[known, k], _sigmoid(logits[known, k]), fold[known], patient_ids[known], rng, data, repeats
+        )
+        figures |= {f"{name}/cv/{view}/{target}/{key}": figure for key, figure in found.items()}
+    return figures
+
+
+def subgroup_figures(
+    result: TestResult,
+    view: str,
+    covariates: Mapping[str, NDArray[Any]],
+    rng: np.random.Generator,
+    repeats: int,
+) -> dict[str, Figure]:
+    """AUC of one view by sex and age band, for every target."""
+    levels = {
+        name: age_bands(values) if name == "age" else values.astype(np.str_)
+        for name, values in covariates.items()
+    }
+    figures = {}
+    for k, target in enumerate(result.task.targets):
+        scores = result.probability[view][:, k]
+        known = np.isfinite(scores)
+        by = {name: values[known] for name, values in levels.items()}
+        found = subgroups(
+            result.outcome[known, k], scores[known], by, result.patient_ids[known], rng, result.data, repeats
+        )
+        figures |= {f"{result.task.name}/subgroup/{view}/{target}/{key}": f for key, f in found.items()}
+    return figures
+
+
+def gradcam_verdict(
+    encoder: TMAE, fusion: CMAF, ecgs: EcgSet, targets: int, seed: int, data: str
+) -> tuple[dict[str, Figure], dict[str, Any]]:
+    """Whether Grad-CAM may be shown: deletion and insertion against random maps, and weight randomisation."""
+    rng = np.random.default_rng([seed, 9])
+    torch.manual_seed(seed)
+    blank = CMAF(fusion.config, [[0.0, 1.0]] * fusion.features.bias.shape[0]).eval()
+    random_encoder = TMAE(encoder.config).eval()
+    results, similarity = [], []
+    for row in rng.permutation(len(ecgs))[:FAITHFULNESS_ECGS]:
+        ecg = ecgs.take(np.array([row]))
+        cam, target = _cam(encoder, fusion, ecg, targets)
+        other, _ = _cam(random_encoder, blank, ecg, targets)
+
+        def score(batch: NDArray[np.float32], ecg: EcgSet = ecg, target: int = target) -> NDArray[np.float64]:
+            return _scores(encoder, fusion, batch, ecg.present[0])[:, target]
+
+        wide = np.repeat(cam, ecg.signal.shape[2] // cam.shape[1], axis=1)
+        results.append(
+            deletion_insertion(score, ecg.signal[0], wide, rng, FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS)
+        )
+        similarity.append(randomisation_similarity(cam, other))
+    better = pooled(results, data)
+    alike = float(np.mean(similarity)) if similarity else float("nan")
+    shown = passes(better, alike)
+    why = f"beats {100 * better.value:.0f} % of random maps; rank correlation {alike:.2f} with an untrained model's map"
+    figures = {
+        "better_than_random": better,
+        "randomisation_similarity": Figure(alike, float("nan"), float("nan"), len(similarity), data),
+    }
+    return figures, {"shown": bool(shown), "why": why if shown else f"failed its test: {why}"}
+
+
+def _cam(encoder: TMAE, fusion: CMAF, ecg: EcgSet, targets: int) -> tuple[NDArray[np.float64], int]:
+    """Grad-CAM of the likeliest target from the ECG alone."""
+    target = int(_scores(encoder, fusion, ecg.signal, ecg.present[0])[0].argmax())
+    yes, no = torch.tensor([True]), torch.tensor([False])
+    row = torch.zeros(1, fusion.features.bias.shape[0])
+    signal, present = torch.from_numpy(ecg.signal), torch.from_numpy(ecg.present)
+    seen = explain(encoder.encoder, fusion, signal, present, row, yes, no, torch.eye(targets)[target])
+    return grad_cam(seen[3].detach().numpy(), seen[4].detach().numpy()), target
+
+
+def _scores(
+    encoder: TMAE, fusion: CMAF, batch: NDArray[np.float32], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    n = len(batch)
+    leads = torch.from_numpy(np.repeat(present[None], n, axis=0))
+    with torch.no_grad():
+        tokens = ecg_tokens(encoder.encoder(torch.from_numpy(batch), leads), leads)
+        row = torch.zeros(n, fusion.features.bias.shape[0])
+        logits = fusion(tokens, row, torch.ones(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)).logits
+    return logits.numpy().astype(np.float64)
+
+
+def _sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))

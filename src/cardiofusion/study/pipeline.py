@@ -1,0 +1,370 @@
+"""The pipeline: a study file to a bundle and its report. `train_study` reads top to bottom.
+
+Each stage depends on the ones before it, and says on what by a fingerprint: change a section of the study
+file and only the stages that read it, and those after them, run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.cmaf import CMAF, FusionData
+from cardiofusion.records import Cohort, Task, merge_duplicates
+from cardiofusion.study.data import StudyData, load_study_data
+from cardiofusion.study.ecgs import EcgSet, read_ecgs
+from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
+from cardiofusion.study.file import Study
+from cardiofusion.study.fusing import load_fusion, train_task_fusion
+from cardiofusion.study.groups import Groups, split_patients
+from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pairs
+from cardiofusion.study.phenotyping import find_phenotypes
+from cardiofusion.study.tables import TableModel, load_table_model, train_table
+from cardiofusion.study.workspace import Reporter, Workspace
+from cardiofusion.tmae import TMAE
+
+
+def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None = None) -> str:
+    """Run a study to its end; the bundle's hash. `out` becomes the bundle, `report.html` lies beside it.
+
+    What the stages make is kept in `work` (beside `out` by default), so that a run that was killed goes on
+    at the stage, and in pretraining at the epoch, where it stopped. Raises CardioFusionError.
+    """
+    from cardiofusion.study.assembling import assemble
+
+    set_threads(study.threads)
+    pipeline = Pipeline(study, Workspace(work or out.with_name(f"{out.name}.work"), reporter))
+    pipeline.read()
+    pipeline.pretrain()
+    pipeline.embed()
+    pipeline.boost()
+    pipeline.fuse()
+    pipeline.phenotype()
+    return assemble(pipeline, out)
+
+
+def set_threads(threads: int) -> None:
+    """Torch on so many threads, and the same result each time."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
+
+
+@dataclass
+class Pipeline:
+    """A study under way. Each stage method makes its files; the properties load them."""
+
+    study: Study
+    workspace: Workspace
+
+    # --- read: the table, the ECGs, their quality, the groups --------------------------------------------
+
+    @cached_property
+    def data(self) -> StudyData:
+        return load_study_data(self.study)
+
+    @property
+    def cohort(self) -> Cohort:
+        return self.data.cohort
+
+    def read(self) -> None:
+        for name, cohort in self._sources.items():
+            self.workspace.stage(
+                f"read-{name}",
+                self._mark(name, cohort_digest(cohort)),
+                lambda folder, cohort=cohort: read_ecgs(  # type: ignore[misc]
+                    cohort.recordings, cohort.patient_ids, folder, self.workspace.reporter.step
+                ),
+            )
+
+    @cached_property
+    def _sources(self) -> dict[str, Cohort]:
+        """Everything that has ECGs: the cohort and the corpora, under names that are folders."""
+        named = {"cohort": self.cohort} if self.cohort.recordings else {}
+        return named | {f"corpus-{k}-{c.name}": c for k, c in enumerate(self.data.corpora)}
+
+    @cached_property
+    def cohort_ecgs(self) -> EcgSet | None:
+        return EcgSet.load(self.workspace.folder / "read-cohort") if self.cohort.recordings else None
+
+    @cached_property
+    def patient_ids(self) -> NDArray[np.str_]:
+        """The cohort's patients; those who share a waveform count as one."""
+        if self.cohort_ecgs is None:
+            return self.cohort.patient_ids
+        return merge_duplicates(self.cohort.patient_ids, self.cohort_ecgs.digest)
+
+    @cached_property
+    def groups(self) -> Groups:
+        labels = np.concatenate([self.data.outcome(task) for task in self.cohort.tasks], axis=1)
+        return split_patients(self.study.split, self.patient_ids, labels, self.cohort.fold, self.study.seed)
+
+    @cached_property
+    def _corpus(self) -> tuple[EcgSet, NDArray[np.str_]] | None:
+        """Usable ECGs of the corpora and the data set of each, without any waveform that a calibration or
+        test patient has."""
+        sets = {n: EcgSet.load(self.workspace.folder / f"read-{n}") for n in self._sources if n != "cohort"}
+        if not sets:
+            return None
+        ecgs = EcgSet.concatenated(list(sets.values()))
+        source = np.concatenate([np.full(len(s), self._sources[n].name) for n, s in sets.items()])
+        keep = ecgs.usable.copy()
+        if self.cohort_ecgs is not None:
+            others = np.setdiff1d(np.arange(len(self.cohort)), self.groups.learning)
+            keep &= ~np.isin(ecgs.digest, self.cohort_ecgs.digest[others])
+        return ecgs.take(np.flatnonzero(keep)), source[keep]
+
+    @property
+    def corpus_ecgs(self) -> EcgSet | None:
+        return self._corpus[0] if self._corpus else None
+
+    @cached_property
+    def corpus_groups(self) -> Groups:
+        """The corpora's patients in the same five groups, for proxy alignments."""
+        assert self.corpus_ecgs is not None
+        ecgs = self.corpus_ecgs
+        return split_patients(_shares(self.study), ecgs.patient_ids, None, None, self.study.seed)
+
+    # --- pretrain, embed ------------------------------------------------------------------------------------
+
+    @cached_property
+    def learning_ecgs(self) -> EcgSet | None:
+        """What the encoder may see: learning patients of the cohort, and corpora but for their test patients."""
+        parts = []
+        if self.cohort_ecgs is not None:
+            rows = self.groups.learning
+            parts.append(self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]]))
+        if self.corpus_ecgs is not None:
+            parts.append(self.corpus_ecgs.take(self.corpus_learning))
+        return EcgSet.concatenated(parts) if parts else None
+
+    @property
+    def corpus_learning(self) -> NDArray[np.intp]:
+        assert self.corpus_ecgs is not None
+        if self.cohort_ecgs is not None:  # its own test patients are the ones held out
+            return np.arange(len(self.corpus_ecgs))
+        return np.setdiff1d(np.arange(len(self.corpus_ecgs)), self.corpus_groups.test)
+
+    @property
+    def held_out_ecgs(self) -> EcgSet:
+        """ECGs of patients the encoder has not seen: the cohort's test patients, else the corpora's."""
+        if self.cohort_ecgs is not None:
+            rows = self.groups.test
+            return self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]])
+        assert self.corpus_ecgs is not None
+        return self.corpus_ecgs.take(self.corpus_groups.test)
+
+    @property
+    def learning_source(self) -> NDArray[np.str_]:
+        parts = []
+        if self.cohort_ecgs is not None:
+            rows = self.groups.learning
+            parts.append(np.full(int(self.cohort_ecgs.usable[rows].sum()), self.cohort.name))
+        if self._corpus is not None:
+            parts.append(self._corpus[1][self.corpus_learning])
+        return np.concatenate(parts)
+
+    @property
+    def uses_ecg(self) -> bool:
+        return any("ecg" in task.modalities for task in self.cohort.tasks)
+
+    def pretrain(self) -> None:
+        if not self.uses_ecg:
+            return
+        assert self.learning_ecgs is not None
+        ecgs = self.learning_ecgs
+        self.workspace.stage(
+            "pretrain",
+            self._pretrain_mark,
+            lambda folder: pretrain_encoder(
+                self.study.pretrain,
+                ecgs,
+                self.study.seed,
+                folder,
+                self.workspace.scratch("pretrain"),
+                self.workspace.reporter.step,
+            ),
+        )
+
+    @cached_property
+    def _pretrain_mark(self) -> str:
+        assert self.learning_ecgs is not None
+        digests = hashlib.sha256("\n".join(self.learning_ecgs.digest).encode()).hexdigest()
+        return self.study.fingerprint("pretrain", "split", extra={"ecgs": digests})
+
+    @cached_property
+    def encoder(self) -> TMAE:
+        return load_encoder(self.study.pretrain, self.workspace.folder / "pretrain")
+
+    def embed(self) -> None:
+        for name, ecgs in (("cohort", self.cohort_ecgs), ("corpora", self.corpus_ecgs)):
+            if ecgs is not None and self.uses_ecg:
+                self.workspace.stage(
+                    f"embed-{name}",
+                    self._mark(name, self._pretrain_mark),
+                    lambda folder, ecgs=ecgs: self._embed(ecgs, folder),  # type: ignore[misc]
+                )
+
+    def _embed(self, ecgs: EcgSet, folder: Path) -> None:
+        tokens, embedding = embed_ecgs(self.encoder, ecgs)
+        np.save(folder / "tokens.npy", tokens, allow_pickle=False)
+        np.save(folder / "embedding.npy", embedding, allow_pickle=False)
+
+    def embedded(self, name: str, what: str) -> NDArray[np.float32]:
+        """`what`: "tokens" or "embedding" of "cohort" or "corpora"."""
+        found: NDArray[np.float32] = np.load(
+            self.workspace.folder / f"embed-{name}" / f"{what}.npy", allow_pickle=False
+        )
+        return found
+
+    # --- boost, fuse ----------------------------------------------------------------------------------------
+
+    def boost(self) -> None:
+        if self.cohort.table is None:
+            return
+        table = self.cohort.table
+        for outcome in dict.fromkeys(self._row_outcomes):
+            self.workspace.stage(
+                f"boost-{outcome}",
+                self.study.fingerprint("booster", "split", extra={"data": self.data.digest}),
+                lambda folder, outcome=outcome: train_table(  # type: ignore[misc]
+                    table,
+                    self.cohort.outcomes[outcome],
+                    self.patient_ids,
+                    self.groups,
+                    self.study.booster.cross_validation,
+                    self.study.seed,
+                    self.study.threads,
+                    folder,
+                    self.workspace.reporter.step,
+                ),
+            )
+
+    @property
+    def _row_outcomes(self) -> list[str]:
+        return [self.data.outcome_of[task.name] for task in self.cohort.tasks if "row" in task.modalities]
+
+    def table_model(self, task: Task) -> TableModel | None:
+        if self.cohort.table is None or "row" not in task.modalities:
+            return None
+        folder = self.workspace.folder / f"boost-{self.data.outcome_of[task.name]}"
+        return load_table_model(folder, self.cohort.table.schema.names)
+
+    def fuse(self) -> None:
+        for task in self.fused_tasks:
+            self.workspace.stage(
+                f"fuse-{task.name}",
+                self.study.fingerprint(
+                    "cmaf",
+                    "split",
+                    "booster",
+                    extra={"data": self.data.digest, "encoder": self._pretrain_mark, "alignment": task.alignment},
+                ),
+                lambda folder, task=task: train_task_fusion(  # type: ignore[misc]
+                    self.pairs(task)[0],
+                    self._schema(task),
+                    self.groups,
+                    self.patient_ids,
+                    self.study.cmaf,
+                    self.study.booster.cross_validation,
+                    self.study.seed,
+                    folder,
+                    self.workspace.reporter.step,
+                ),
+            )
+
+    @property
+    def fused_tasks(self) -> list[Task]:
+        """Tasks that look at an ECG, alone or beside a row."""
+        return [task for task in self.cohort.tasks if "ecg" in task.modalities]
+
+    def _schema(self, task: Task) -> Any:
+        return self.cohort.table.schema if self.cohort.table is not None and "row" in task.modalities else None
+
+    def fusion(self, task: Task) -> CMAF:
+        return load_fusion(self.workspace.folder / f"fuse-{task.name}", self.pairs(task)[0], self.study.cmaf)
+
+    def pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
+        """The task's examples, and for covariate alignment how alike the partners are."""
+        if task.name not in self._pairs:
+            self._pairs[task.name] = self._make_pairs(task)
+        return self._pairs[task.name]
+
+    @cached_property
+    def _pairs(self) -> dict[str, tuple[FusionData, dict[str, Any]]]:
+        return {}
+
+    def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
+        outcome = self.data.outcome(task)
+        cohort = self.cohort if "row" in task.modalities else without_table(self.cohort)
+        if task.alignment == "matched":
+            tokens = self.embedded("cohort", "tokens") if "ecg" in task.modalities else None
+            return matched_pairs(cohort, self.cohort_ecgs, tokens, outcome), {}
+        assert self.corpus_ecgs is not None
+        tokens = self.embedded("corpora", "tokens")
+        if task.alignment == "covariate":
+            return covariate_pairs(
+                cohort, self.groups, self.corpus_ecgs, self.corpus_groups, tokens, outcome, self.study.seed
+            )
+        return latent_pairs(cohort, self.groups, self.corpus_groups, tokens, outcome, self.study.seed), {}
+
+    # --- phenotype ------------------------------------------------------------------------------------------
+
+    def phenotype(self) -> None:
+        if not self.uses_ecg:
+            return
+        assert self.learning_ecgs is not None
+        ecgs = self.learning_ecgs
+        self.workspace.stage(
+            "phenotypes",
+            self.study.fingerprint("phenotypes", extra={"encoder": self._pretrain_mark}),
+            lambda folder: find_phenotypes(
+                self.study.phenotypes,
+                ecgs,
+                self.learning_source,
+                self._learning_embedding(),
+                self.study.seed,
+                folder,
+                self.workspace.reporter.step,
+            ),
+        )
+
+    def _learning_embedding(self) -> NDArray[np.float32]:
+        parts = []
+        if self.cohort_ecgs is not None:
+            rows = self.groups.learning
+            parts.append(self.embedded("cohort", "embedding")[rows[self.cohort_ecgs.usable[rows]]])
+        if self.corpus_ecgs is not None:
+            parts.append(self.embedded("corpora", "embedding")[self.corpus_learning])
+        return np.concatenate(parts)
+
+    def _mark(self, *parts: str) -> str:
+        return self.study.fingerprint("data", extra={"parts": parts})
+
+
+def cohort_digest(cohort: Cohort) -> str:
+    """Which records, of whom; what the files hold is not looked at."""
+    content = "\n".join(
+        f"{patient}\t{source.record_id}"
+        for patient, source in zip(cohort.patient_ids, cohort.recordings, strict=True)
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def without_table(cohort: Cohort) -> Cohort:
+    return replace(cohort, table=None)
+
+
+def _shares(study: Study) -> Any:
+    """The study's split, as shares where it names folds: a corpus has no folds of its own."""
+    if not study.split.folds:
+        return study.split
+    return replace(study.split, train=0.6, calibrate=0.25, test=0.15)

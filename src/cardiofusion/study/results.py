@@ -1,0 +1,211 @@
+"""Everything measured on a finished pipeline: calibrations, test figures, controls and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.cmaf import FusionData
+from cardiofusion.conformal import TargetCalibration
+from cardiofusion.evaluate import better_single
+from cardiofusion.records import ALIGNMENT_WORDS, Figure, Task
+from cardiofusion.study.answering import (
+    FUSED,
+    Chosen,
+    calibrate_views,
+    choose_view,
+    logits_by_view,
+    probabilities,
+    sets_by_view,
+)
+from cardiofusion.study.encoding import masked_r2_figures
+from cardiofusion.study.evaluating import (
+    TestResult,
+    cross_validation_figures,
+    gradcam_verdict,
+    shuffled_pairs_figure,
+    subgroup_figures,
+    test_figures,
+)
+from cardiofusion.study.pipeline import Pipeline
+
+
+@dataclass
+class Results:
+    """figures: key -> Figure. calibrations: task -> view -> target. chosen: the view that answers a task.
+
+    verdicts: task -> explanation kind -> whether it may be shown. balance: task -> covariate balance.
+    notes: sentences a reader of the report must know. reliability: task -> (probability, outcome) on test rows.
+    """
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    calibrations: dict[str, dict[str, dict[str, TargetCalibration]]] = field(default_factory=dict)
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    balance: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tested: dict[str, TestResult] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def measure(pipeline: Pipeline) -> Results:
+    """Calibrate, then look at the test patients once. Raises CalibrationError."""
+    results = Results()
+    rng = np.random.default_rng([pipeline.study.seed, 10])
+    step = pipeline.workspace.reporter.step
+    tasks = pipeline.cohort.tasks
+    for done, task in enumerate(tasks):
+        _measure_task(pipeline, task, results, rng)
+        step(done + 1, len(tasks) + 1)
+    if pipeline.uses_ecg:
+        results.figures |= masked_r2_figures(
+            pipeline.encoder,
+            _learning(pipeline),
+            pipeline.held_out_ecgs,
+            pipeline.study.pretrain.mask,
+            pipeline.study.seed,
+            f"{_held_out_name(pipeline)}, patients the encoder has not seen",
+        )
+    step(len(tasks) + 1, len(tasks) + 1)
+    return results
+
+
+def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.random.Generator) -> None:
+    outcome, groups, patients = pipeline.data.outcome(task), pipeline.groups, pipeline.patient_ids
+    table = pipeline.table_model(task)
+    values = pipeline.cohort.table.values if pipeline.cohort.table is not None else None
+    fused = "ecg" in task.modalities
+    data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
+    model = pipeline.fusion(task) if fused else None
+    logits = logits_by_view(task, table, values, model, data)
+    chosen = choose_view(task, logits, outcome, groups.stop)
+    calibrations = calibrate_views(
+        task, logits, outcome, groups, patients, pipeline.study.conformal.coverage, pipeline.study.seed
+    )
+    probability = probabilities(logits, calibrations, task.targets)
+    test = groups.test
+    result = TestResult(
+        task,
+        outcome[test],
+        {view: values[test] for view, values in probability.items()},
+        {view: sets[test] for view, sets in sets_by_view(probability, calibrations, task.targets).items()},
+        patients[test],
+        _data_words(pipeline, task),
+    )
+    repeats = pipeline.study.evaluation.bootstraps
+    results.calibrations[task.name], results.chosen[task.name] = calibrations, chosen
+    results.tested[task.name] = result
+    results.figures |= test_figures(result, rng, repeats)
+    results.figures |= subgroup_figures(result, chosen.view, _covariates(pipeline, test), rng, repeats)
+    results.figures |= _crossed(pipeline, task, outcome, rng)
+    if fused and model is not None:
+        if FUSED in logits:
+            results.figures |= shuffled_pairs_figure(result, model, data, test, rng, repeats)
+            results.notes.append(_gain_words(result, results.figures))
+            results.balance[task.name] = pipeline.pairs(task)[1]
+        figures, verdict = gradcam_verdict(
+            pipeline.encoder,
+            model,
+            pipeline.held_out_ecgs,
+            len(task.targets),
+            pipeline.study.seed,
+            _held_out_name(pipeline),
+        )
+        results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
+        results.verdicts[task.name] = {"gradcam": verdict}
+
+
+def _crossed(
+    pipeline: Pipeline, task: Task, outcome: NDArray[np.float32], rng: np.random.Generator
+) -> dict[str, Figure]:
+    """Cross-validation by patient over the whole cohort, of every view that was cross-validated."""
+    repeats = pipeline.study.evaluation.bootstraps
+    found: dict[str, tuple[NDArray[Any], NDArray[np.int64]]] = {}
+    table = pipeline.table_model(task)
+    if table is not None:
+        found["row"] = (table.out_of_fold, table.fold)
+    kept = pipeline.workspace.folder / f"fuse-{task.name}" / "out_of_fold.npz"
+    if kept.exists():
+        with np.load(kept, allow_pickle=False) as arrays:
+            found["ecg"] = (arrays["ecg"], arrays["fold"])
+            if FUSED in task_names(task):
+                found[FUSED] = (arrays["both"], arrays["fold"])
+    figures: dict[str, Figure] = {}
+    for view, (logits, fold) in found.items():
+        figures |= cross_validation_figures(
+            task.name,
+            view,
+            task.targets,
+            outcome,
+            logits,
+            fold,
+            pipeline.patient_ids,
+            f"{pipeline.cohort.name}, all patients, out of fold",
+            rng,
+            repeats,
+        )
+    return figures
+
+
+def task_names(task: Task) -> tuple[str, ...]:
+    from cardiofusion.bundle import task_views
+
+    return task_views(task)
+
+
+def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:
+    n = len(pipeline.cohort)
+    assert pipeline.cohort.table is not None
+    rows = pipeline.cohort.table.values.astype(np.float32)
+    return FusionData(
+        np.zeros((1, 1, 1), np.float32), np.full(n, -1, np.int64), rows, np.isfinite(rows).any(axis=1), outcome
+    )
+
+
+def _covariates(pipeline: Pipeline, rows: NDArray[np.intp]) -> Mapping[str, NDArray[Any]]:
+    """Age and sex of these rows, where the table or the ECG files have them."""
+    table, ecgs = pipeline.cohort.table, pipeline.cohort_ecgs
+    found: dict[str, NDArray[Any]] = {}
+    if table is not None:
+        for name in ("age", "sex", "gender"):
+            if name in table.schema.names:
+                column = table.schema[name]
+                values = table.values[rows, table.schema.names.index(name)]
+                shown = values if column.kind == "number" else np.array([column.show(v) or "not known" for v in values])
+                found["age" if name == "age" else "sex"] = shown
+    elif ecgs is not None:
+        found["age"] = ecgs.age[rows]
+        found["sex"] = np.where(np.isnan(ecgs.sex), "not known", np.where(ecgs.sex == 1, "male", "female"))[rows]
+    return found
+
+
+def _data_words(pipeline: Pipeline, task: Task) -> str:
+    words = f"{pipeline.cohort.name}, test patients"
+    return words if task.alignment == "matched" else f"{words}; {ALIGNMENT_WORDS[task.alignment]}"
+
+
+def _held_out_name(pipeline: Pipeline) -> str:
+    return pipeline.cohort.name if pipeline.cohort_ecgs is not None else "ECG corpora"
+
+
+def _learning(pipeline: Pipeline) -> Any:
+    assert pipeline.learning_ecgs is not None
+    return pipeline.learning_ecgs
+
+
+def _gain_words(result: TestResult, figures: Mapping[str, Figure]) -> str:
+    """The first line of the report: does fusion help?"""
+    task = result.task
+    gain = figures.get(f"{task.name}/gain/macro/auc")
+    single = better_single(result.outcome, {v: p for v, p in result.probability.items() if v in ("ecg", "row")})
+    if gain is None:
+        return f"{task.name}: whether fusion helps cannot be measured on these test patients."
+    verdict = "helps" if gain.low > 0 else "hurts" if gain.high < 0 else "does not measurably help"
+    proxy = "" if task.alignment == "matched" else f" ({ALIGNMENT_WORDS[task.alignment]})"
+    return (
+        f"{task.name}: fusing ECG and row {verdict}: AUC {gain.value:+.3f} [{gain.low:+.3f} to {gain.high:+.3f}]"
+        f" against {single} alone, n = {gain.n:,}{proxy}."
+    )

@@ -1,0 +1,95 @@
+"""Where a study keeps what each stage has made, so that a killed run goes on from there.
+
+A stage is a folder with its files and `stage.json`: a fingerprint of everything it depends on, and what it
+cost. It is written beside its place and moved there when complete: either it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from cardiofusion.records import storage_errors, write_text
+
+STAMP = "stage.json"
+
+
+class Reporter(Protocol):
+    """Who is told how a study goes."""
+
+    def stage(self, name: str, reused: bool) -> None:
+        """A stage begins, or is there already."""
+
+    def step(self, done: int, total: int) -> None:
+        """Work inside the stage."""
+
+
+class Silent:
+    """A Reporter that says nothing."""
+
+    def stage(self, name: str, reused: bool) -> None: ...
+
+    def step(self, done: int, total: int) -> None: ...
+
+
+@dataclass
+class Workspace:
+    """Stages under `folder`. `seconds`: what each stage took when it was made, in order."""
+
+    folder: Path
+    reporter: Reporter
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def stage(self, name: str, fingerprint: str, make: Callable[[Path], None]) -> Path:
+        """The folder of a stage: as it stands where its fingerprint is the same, else made anew by `make`.
+
+        make(folder) writes the stage's files. Raises StorageError where the disk refuses.
+        """
+        place = self.folder / name
+        stamp = _stamp(place)
+        reused = stamp.get("fingerprint") == fingerprint
+        self.reporter.stage(name, reused)
+        if not reused:
+            stamp = self._made(place, fingerprint, make)
+        self.seconds[name] = float(stamp["seconds"])
+        return place
+
+    def scratch(self, name: str) -> Path:
+        """A place for checkpoints inside a stage; it goes when the stage is complete."""
+        return self.folder / f"{name}.checkpoint"
+
+    def _made(self, place: Path, fingerprint: str, make: Callable[[Path], None]) -> dict[str, Any]:
+        unfinished = place.with_name(f"{place.name}.unfinished")
+        with storage_errors(place):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            started = time.monotonic()
+            make(unfinished)
+            stamp = {"fingerprint": fingerprint, "seconds": round(time.monotonic() - started, 2)}
+            write_text(unfinished / STAMP, json.dumps(stamp))
+            shutil.rmtree(place, ignore_errors=True)
+            unfinished.rename(place)
+            for checkpoint in self.folder.glob(f"{place.name}.checkpoint*"):
+                checkpoint.unlink()
+        return stamp
+
+
+def _stamp(place: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((place / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def save_json(path: Path, document: Any) -> None:
+    write_text(path, json.dumps(document, indent=1, allow_nan=False))
+
+
+def load_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,255 @@
+"""TMAE: a temporal masked autoencoder that treats an ECG as a grid of leads by time.
+
+The file reads like a method section. The design in short:
+
+- A patch is 1 s of one lead. A convolutional stem, the same for every patch, gives features every 20 ms
+  (the resolution of Grad-CAM); one linear map turns a patch of them into a token. The stem never looks
+  beyond its patch, so nothing leaks into hidden ones and hidden ones cost nothing.
+- Axis-wise attention: a token attends to the other leads at the same time (inter-lead attention), then to
+  the other times of the same lead. One set of weights serves 1 or 12 leads: an absent lead is no token.
+- Time is a fixed sinusoid, so that positions carry over to other lengths; the lead is a learnt vector.
+- Masking hides 75 % of the lead-time patches, and the encoder runs on the visible quarter alone: the
+  attention pattern of the grid is kept by masks over the flat list of visible tokens.
+- A light decoder of the same axis-wise kind reconstructs the samples of every patch.
+- Causes: a linear head on the embedding names the causes of virtual patients, from full and masked views.
+- The embedding is each lead's mean token: [12 * width], zero where a lead is absent.
+
+Sources: He et al., Masked autoencoders are scalable vision learners, CVPR 2022; Ho et al., Axial attention
+in multidimensional transformers, 2019; Vaswani et al., Attention is all you need, NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+N_LEADS = 12
+
+
+@dataclass(frozen=True)
+class TMAEConfig:
+    """The sizes, all following from `width` and `layers`.
+
+    samples: length of the canonical signal; patch: samples a token; n_causes: targets of the cause head.
+    """
+
+    width: int = 80
+    layers: int = 3
+    heads: int = 4
+    decoder_width: int = 48
+    decoder_layers: int = 2
+    stem_width: int = 16
+    samples: int = 1000
+    patch: int = 100
+    n_causes: int = 0
+
+    @property
+    def n_patches(self) -> int:
+        return self.samples // self.patch
+
+    @property
+    def n_frames(self) -> int:
+        """Stem features along time: one every two samples (20 ms at 100 Hz)."""
+        return self.samples // 2
+
+    @property
+    def embedding_size(self) -> int:
+        return N_LEADS * self.width
+
+
+class Visible(NamedTuple):
+    """The tokens the encoder may see, as a flat list: `index` [b, k] into lead * n_patches + time.
+
+    `valid` [b, k] is False for padding, where an ECG has fewer leads than its neighbours in the batch.
+    """
+
+    index: Tensor
+    valid: Tensor
+
+
+def time_code(n_patches: int, width: int) -> Tensor:
+    """Fixed sinusoidal positions [n_patches, width] (Vaswani et al., 2017)."""
+    position = torch.arange(n_patches, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(100.0) / width))
+    return torch.cat([torch.sin(position * rate), torch.cos(position * rate)], dim=1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the second-last axis, with a boolean mask of allowed pairs."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
+        b, n, width = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)  # [b, head, n, width/head]
+        return self.out(mixed.transpose(1, 2).reshape(b, n, width))
+
+
+class AxisBlock(nn.Module):
+    """Leads to leads at the same time, time to time in the same lead, then each token by itself."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_lead, self.norm_time, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
+        self.across_leads = Attention(width, heads)
+        self.along_time = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def grid(self, x: Tensor, leads_allowed: Tensor) -> Tensor:
+        """x [b, lead, time, width]; leads_allowed [b, 1, 1, lead] False for absent leads."""
+        b, leads, times, width = x.shape
+        columns = self.norm_lead(x).transpose(1, 2).reshape(b * times, leads, width)
+        allowed = leads_allowed.expand(b, times, 1, leads).reshape(b * times, 1, 1, leads)
+        x = x + self.across_leads(columns, allowed).view(b, times, leads, width).transpose(1, 2)
+        rows = self.norm_time(x).reshape(b * leads, times, width)
+        x = x + self.along_time(rows, None).view(b, leads, times, width)
+        return x + self.mlp(self.norm_mlp(x))
+
+    def flat(self, x: Tensor, same_time: Tensor, same_lead: Tensor) -> Tensor:
+        """The same for a flat list of tokens x [b, k, width]; both masks [b, 1, k, k]."""
+        x = x + self.across_leads(self.norm_lead(x), same_time)
+        x = x + self.along_time(self.norm_time(x), same_lead)
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class Encoder(nn.Module):
+    """ECG [b, 12, sample] and the leads present [b, 12] -> tokens [b, 12, time, width]."""
+
+    def __init__(self, config: TMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config.stem_width
+        self.stem = nn.Sequential(
+            nn.Conv1d(1, c, 9, stride=2, padding=4), nn.GELU(), nn.Conv1d(c, c, 5, padding=2), nn.GELU()
+        )
+        self.tokenise = nn.Linear(c * config.patch // 2, config.width)
+        self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.02)
+        self.blocks = nn.ModuleList(AxisBlock(config.width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.register_buffer("time", time_code(config.n_patches, config.width), persistent=False)
+
+    def frames(self, signal: Tensor) -> Tensor:
+        """Stem features [b, 12, time, channel, frame], 20 ms a frame: what Grad-CAM looks at."""
+        b, n = signal.shape[0], self.config.n_patches
+        patches = signal.reshape(b * N_LEADS * n, 1, self.config.patch)
+        return self.stem(patches).unflatten(0, (b, N_LEADS, n))
+
+    def tokens_from(self, frames: Tensor) -> Tensor:
+        """Tokens before attention, positions added: [b, 12, time, width]."""
+        return self.tokenise(frames.flatten(3)) + self.time + self.lead[:, None]
+
+    def attend(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """Full-grid attention; tokens of absent leads come out as zeros."""
+        allowed = present[:, None, None, :]
+        for block in self.blocks:
+            tokens = block.grid(tokens, allowed)
+        return self.norm(tokens) * present[:, :, None, None]
+
+    def forward(self, signal: Tensor, present: Tensor) -> Tensor:
+        return self.attend(self.tokens_from(self.frames(signal)), present)
+
+    def visible(self, signal: Tensor, seen: Visible) -> Tensor:
+        """Only the visible tokens, after attention among themselves: [b, k, width]."""
+        b, n, patch = signal.shape[0], self.config.n_patches, self.config.patch
+        patches = torch.gather(
+            signal.reshape(b, N_LEADS * n, patch), 1, seen.index[..., None].expand(-1, -1, patch)
+        )
+        features = self.stem(patches.reshape(-1, 1, patch)).unflatten(0, (b, -1))
+        place = (self.time + self.lead[:, None]).flatten(0, 1)
+        tokens = self.tokenise(features.flatten(2)) + place[seen.index]
+        same_time, same_lead = axis_masks(seen, n)
+        for block in self.blocks:
+            tokens = block.flat(tokens, same_time, same_lead)
+        return self.norm(tokens)
+
+
+def axis_masks(seen: Visible, n_patches: int) -> tuple[Tensor, Tensor]:
+    """Who may attend to whom in the flat list: same time, and same lead, each [b, 1, k, k]."""
+    lead, time = seen.index // n_patches, seen.index % n_patches
+    usable = seen.valid[:, None, :] | torch.eye(seen.index.shape[1], dtype=torch.bool)
+    same_time = (time[:, :, None] == time[:, None, :]) & usable
+    same_lead = (lead[:, :, None] == lead[:, None, :]) & usable
+    return same_time[:, None], same_lead[:, None]
+
+
+def pool(tokens: Tensor) -> Tensor:
+    """The embedding [b, 12 * width]: each lead's mean token (zero for an absent lead)."""
+    return tokens.mean(dim=2).flatten(1)
+
+
+class Decoder(nn.Module):
+    """Visible tokens back to the samples of every patch: [b, 12, time, patch]."""
+
+    def __init__(self, config: TMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.decoder_width
+        self.narrow = nn.Linear(config.width, width)
+        self.mask = nn.Parameter(torch.zeros(width))
+        self.lead = nn.Parameter(torch.randn(N_LEADS, width) * 0.02)
+        self.blocks = nn.ModuleList(AxisBlock(width, config.heads) for _ in range(config.decoder_layers))
+        self.norm = nn.LayerNorm(width)
+        self.samples = nn.Linear(width, config.patch)
+        self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
+
+    def forward(self, tokens: Tensor, seen: Visible, present: Tensor) -> Tensor:
+        b, n, width = tokens.shape[0], self.config.n_patches, self.config.decoder_width
+        grid = self.mask.expand(b, N_LEADS * n, width)
+        shown = torch.where(seen.valid[..., None], self.narrow(tokens), self.mask)
+        grid = grid.scatter(1, seen.index[..., None].expand(-1, -1, width), shown).view(b, N_LEADS, n, width)
+        grid = grid + self.time + self.lead[:, None]
+        allowed = present[:, None, None, :]
+        for block in self.blocks:
+            grid = block.grid(grid, allowed)
+        return self.samples(self.norm(grid))
+
+
+class TMAE(nn.Module):
+    """Encoder, decoder and cause head together: what pretraining trains."""
+
+    def __init__(self, config: TMAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.causes = nn.Linear(config.embedding_size, config.n_causes) if config.n_causes else None
+
+    def reconstruct(self, signal: Tensor, present: Tensor, seen: Visible) -> tuple[Tensor, Tensor]:
+        """Reconstruction [b, 12, time, patch] from the visible patches, and their embedding."""
+        tokens = self.encoder.visible(signal, seen)
+        return self.decoder(tokens, seen, present), self._pool_visible(tokens, seen)
+
+    def embed(self, signal: Tensor, present: Tensor) -> Tensor:
+        """The embedding [b, 12 * width] of whole ECGs."""
+        return pool(self.encoder(signal, present))
+
+    def name_causes(self, embedding: Tensor) -> Tensor:
+        """Cause scores [b, cause] (numbers as they are, flags as logits)."""
+        if self.causes is None:
+            raise ValueError("this TMAE was built without causes")
+        return self.causes(embedding)
+
+    def _pool_visible(self, tokens: Tensor, seen: Visible) -> Tensor:
+        """The embedding from visible tokens: each lead's mean over what is seen of it."""
+        b, _, width = tokens.shape
+        lead = seen.index // self.config.n_patches
+        weight = seen.valid.to(tokens.dtype)
+        total = torch.zeros(b, N_LEADS, width).scatter_add(
+            1, lead[..., None].expand(-1, -1, width), tokens * weight[..., None]
+        )
+        count = torch.zeros(b, N_LEADS).scatter_add(1, lead, weight)
+        return (total / count.clamp(min=1.0)[..., None]).flatten(1)
+
+
+def count_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,224 @@
+"""Pretraining: reconstruct what is hidden in real and virtual ECGs, and name the causes of the virtual ones.
+
+The loss of a batch is the sum of
+- the squared error on an ECG's hidden patches over their power (about 1 - masked R2);
+- the cause loss of the virtual ECGs from the visible quarter, and again from the whole ECG.
+
+Every epoch draws its order and masks from (seed, epoch), so a run that was killed and resumes at the last
+finished epoch ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save
+from torch import Tensor
+from torch.nn import functional
+
+from cardiofusion.records import write_bytes
+from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches
+from cardiofusion.tmae.model import TMAE, TMAEConfig
+from cardiofusion.tmae.optimiser import AdamW, warm_cosine
+
+
+@dataclass(frozen=True)
+class PretrainingOptions:
+    """How long and how: `batch` ECGs a step of each kind; `mask` is the share of patches hidden."""
+
+    epochs: int = 12
+    batch: int = 32
+    mask: float = 0.75
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    lead_dropout: float = 0.25
+    cause_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Canonical ECGs: signal float32 [n, 12, sample], present bool [n, 12]."""
+
+    signal: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+
+@dataclass(frozen=True, eq=False)
+class WithCauses:
+    """Canonical virtual ECGs with their causes as targets.
+
+    targets float32 [n, cause], defined bool [n, cause] (False where a cause has no meaning, such as PR in
+    atrial fibrillation), is_flag bool [cause]: flags take a logistic loss, numbers a squared one.
+    """
+
+    signal: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    defined: NDArray[np.bool_]
+    is_flag: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch measured; losses are means over its batches."""
+
+    number: int
+    reconstruction: float
+    causes_masked: float
+    causes_full: float
+
+
+def pretrain(
+    real: Unlabelled,
+    virtual: WithCauses | None,
+    config: TMAEConfig,
+    options: PretrainingOptions,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> tuple[TMAE, list[Epoch]]:
+    """Train a TMAE; with `checkpoint`, each finished epoch is saved there and a later call goes on from it.
+
+    on_step(done, total) is called after every step. Raises StorageError where the checkpoint cannot be
+    written.
+    """
+    torch.manual_seed(seed)
+    model = TMAE(config)
+    optimiser = AdamW(model.named_parameters(), options.weight_decay)
+    history = _resume(checkpoint, model, optimiser)
+    steps = _steps_per_epoch(real, virtual, options)
+    total = steps * options.epochs
+    model.train()
+    for epoch in range(len(history), options.epochs):
+        sums = np.zeros(3)
+        for batch in _batches(real, virtual, options, seed, epoch, steps):
+            rate = warm_cosine(optimiser.steps, total, options.learning_rate, max(1, total // 20))
+            losses = _losses(model, *batch, options)
+            torch.stack([losses[0], options.cause_weight * (losses[1] + losses[2])]).sum().backward()
+            optimiser.step(rate)
+            sums += [float(loss.detach()) for loss in losses]
+            if on_step:
+                on_step(optimiser.steps, total)
+        history.append(Epoch(epoch, *(float(value) for value in sums / steps)))
+        _save(checkpoint, model, optimiser, history)
+    return model.eval(), history
+
+
+def _steps_per_epoch(real: Unlabelled, virtual: WithCauses | None, options: PretrainingOptions) -> int:
+    """An epoch passes once over the larger of the two; the smaller one is seen more often."""
+    return max(len(real), len(virtual) if virtual else 0) // options.batch or 1
+
+
+_Batch = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, torch.Generator]
+
+
+def _batches(
+    real: Unlabelled,
+    virtual: WithCauses | None,
+    options: PretrainingOptions,
+    seed: int,
+    epoch: int,
+    steps: int,
+) -> Iterator[_Batch]:
+    """(signal, present, targets, defined, is_flag, generator); the virtual ECGs stand first."""
+    rng = np.random.default_rng((seed, epoch))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    n = min(options.batch, max(len(real), len(virtual) if virtual else 0))
+    real_order = _order(len(real), steps * n, rng)
+    virtual_order = _order(len(virtual) if virtual else 0, steps * n, rng)
+    for step in range(steps):
+        r = real_order[step * n : (step + 1) * n]
+        v = virtual_order[step * n : (step + 1) * n]
+        signals, presents = [real.signal[r]], [real.present[r]]
+        targets = defined = is_flag = None
+        if virtual is not None and len(v):
+            signals.insert(0, virtual.signal[v])
+            presents.insert(0, np.ones((len(v), 12), dtype=np.bool_))
+            targets, defined = torch.from_numpy(virtual.targets[v]), torch.from_numpy(virtual.defined[v])
+            is_flag = torch.from_numpy(virtual.is_flag)
+        present = torch.from_numpy(np.concatenate(presents))
+        present = drop_leads(present, options.lead_dropout, generator)
+        signal = torch.from_numpy(np.concatenate(signals)) * present[..., None]
+        yield signal, present, targets, defined, is_flag, generator
+
+
+def _order(n: int, wanted: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """`wanted` indices below n: permutations one after another."""
+    if n == 0:
+        return np.zeros(0, dtype=np.intp)
+    rounds = [rng.permutation(n) for _ in range(-(-wanted // n))]
+    return np.concatenate(rounds)[:wanted]
+
+
+def _losses(
+    model: TMAE,
+    signal: Tensor,
+    present: Tensor,
+    targets: Tensor | None,
+    defined: Tensor | None,
+    is_flag: Tensor | None,
+    generator: torch.Generator,
+    options: PretrainingOptions,
+) -> tuple[Tensor, Tensor, Tensor]:
+    n_patches = model.config.n_patches
+    seen = random_patches(present, n_patches, options.mask, generator)
+    rebuilt, masked_embedding = model.reconstruct(signal, present, seen)
+    hidden = hidden_patches(seen, present, n_patches)
+    error = relative_error(rebuilt, signal.view_as(rebuilt), hidden)
+    if targets is None or defined is None or is_flag is None:
+        return error, error.new_zeros(()), error.new_zeros(())
+    v = len(targets)
+    full = model.embed(signal[:v], present[:v])
+    masked = cause_loss(model.name_causes(masked_embedding[:v]), targets, defined, is_flag)
+    return error, masked, cause_loss(model.name_causes(full), targets, defined, is_flag)
+
+
+def relative_error(rebuilt: Tensor, truth: Tensor, hidden: Tensor) -> Tensor:
+    """Squared error over power on the hidden patches of each ECG, averaged over ECGs.
+
+    Each ECG by its own power: otherwise a few tall or saturated ones would drown all others.
+    """
+    weight = hidden[..., None]
+    error = ((rebuilt - truth).square() * weight).sum(dim=(1, 2, 3))
+    power = (truth.square() * weight).sum(dim=(1, 2, 3))
+    return (error / (power + 1e-3 * truth[0].numel())).mean()
+
+
+def cause_loss(scores: Tensor, targets: Tensor, defined: Tensor, is_flag: Tensor) -> Tensor:
+    """Mean over defined causes: squared error for numbers, cross-entropy for flags (both near 1 at first)."""
+    logistic = functional.binary_cross_entropy_with_logits(scores, targets.clamp(0, 1), reduction="none")
+    squared = functional.smooth_l1_loss(scores, targets, reduction="none")
+    loss = torch.where(is_flag, logistic, squared)
+    return (loss * defined).sum() / defined.sum().clamp(min=1)
+
+
+def _save(checkpoint: Path | None, model: TMAE, optimiser: AdamW, history: list[Epoch]) -> None:
+    if checkpoint is None:
+        return
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"optimiser.{name}": value for name, value in optimiser.state().items()}
+    tensors["history"] = torch.tensor([list(asdict(epoch).values()) for epoch in history], dtype=torch.float64)
+    write_bytes(checkpoint, save({name: value.contiguous() for name, value in tensors.items()}))
+
+
+def _resume(checkpoint: Path | None, model: TMAE, optimiser: AdamW) -> list[Epoch]:
+    if checkpoint is None or not checkpoint.exists():
+        return []
+    tensors = load_file(checkpoint)
+    model.load_state_dict(_under("model.", tensors))
+    optimiser.restore(_under("optimiser.", tensors))
+    return [Epoch(int(row[0]), *row[1:]) for row in tensors["history"].tolist()]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
