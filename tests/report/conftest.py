@@ -143,7 +143,9 @@ def figures() -> dict[str, Any]:
     for target in ("NORM", "MI", "STTC", "macro"):
         for view in ("ecg", "row", "ecg+row", "minirocket"):
             value = float(rng.uniform(0.7, 0.9))
-            found[f"superclass/{view}/{target}/auc"] = Figure(value, value - 0.03, value + 0.03, 95, "test set")
+            found[f"superclass/{view}/{target}/auc"] = Figure(
+                value, value - 0.03, value + 0.03, 95, "test set"
+            )
         if target != "macro":
             found[f"superclass/ecg+row/{target}/prevalence"] = Figure(0.15, 0.09, 0.23, 95, "test set")
             found[f"superclass/ecg+row/{target}/ece"] = Figure(0.05, 0.03, 0.09, 95, "test set")
@@ -179,7 +181,10 @@ def study(figures: dict[str, Any]) -> StudyReport:
         figures=figures,
         reliability={"superclass/ecg+row/MI": curve, "superclass/ecg+row/STTC": curve},
         set_sizes={"superclass": {"empty": 0.02, "one": 0.71, "both": 0.27}},
-        training={"train": [1.0 / (1 + i) for i in range(30)], "validation": [1.1 / (1 + 0.8 * i) for i in range(30)]},
+        training={
+            "train": [1.0 / (1 + i) for i in range(30)],
+            "validation": [1.1 / (1 + 0.8 * i) for i in range(30)],
+        },
         phenotypes={
             "points": points.tolist(),
             "labels": labels.tolist(),
@@ -188,7 +193,9 @@ def study(figures: dict[str, Any]) -> StudyReport:
             "data": "virtual, n = 400",
             "stability": [{"name": "steep ST", "n": 120, "jaccard": 0.81, "survives": True}],
         },
-        confounds=[{"covariate": "age", "measure": "eta squared", "strength": 0.05, "p_value": 0.2, "n": 380}],
+        confounds=[
+            {"covariate": "age", "measure": "eta squared", "strength": 0.05, "p_value": 0.2, "n": 380}
+        ],
         parameters={"encoder": 420_000, "fusion": 90_000},
         conformal="Per label and class, 90 %.",
         transductive="Transductive: the encoder saw the test patients, unlabelled.",

@@ -2,5 +2,6 @@
 
 from cardiofusion.readers.files import find_recordings, read_recording
 from cardiofusion.readers.source import RecordingFile
+from cardiofusion.readers.wfdb.writing import write_wfdb
 
-__all__ = ["RecordingFile", "find_recordings", "read_recording"]
+__all__ = ["RecordingFile", "find_recordings", "read_recording", "write_wfdb"]

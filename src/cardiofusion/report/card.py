@@ -42,7 +42,7 @@ def model_card(manifest: Mapping[str, Any], figures: Mapping[str, FigureLike]) -
         not_for=NOT_FOR,
         facts=_facts(manifest),
         tasks=_task_table(manifest),
-        data=plain_table("Data sets", "", [_without(item, "citation") for item in data]),
+        data=plain_table("Data sets", "", [_without(item, "citation", "source") for item in data]),
         attribution=[_attribution(item) for item in data],
         metrics=[*_metric_tables(figures), *([masked] if masked else [])],
         limits=[*LIMITS, *_own_limits(manifest)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3a9bd6", "#7a5195", "#5f5f5f")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#3a9bd6", "#8f6bb0", "#757575")
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "12 4", "4 2 1 2", "1 2", "6 6")
 
 # Each shape as a path around (0, 0), about 6 px wide, drawn after an absolute move to the point.

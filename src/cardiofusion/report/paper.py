@@ -30,7 +30,8 @@ PULSE_SECONDS = 0.2
 _LEFT, _RIGHT, _TOP, _FOOT = 15.0, 5.0, 10.0, 20.0
 _ROW = 30.0  # mm between baselines at 10 mm/mV or less
 _FINE = 100  # trace units a millimetre
-_INK, _HEAT = "#111", "#1f4fc4"
+_PAPER, _INK, _HEAT = "#fffaf8", "#111", "#1f4fc4"
+_HALO = f'stroke="{_PAPER}" stroke-width=".7" paint-order="stroke"'
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _grid(paper: _Paper) -> str:
         )
 
     return (
-        f'<rect width="{paper.width:g}" height="{paper.height:g}" fill="#fffaf8"/>'
+        f'<rect width="{paper.width:g}" height="{paper.height:g}" fill="{_PAPER}"/>'
         f'<path class="grid-1mm" d="{lines(1, 5)}" stroke="#f6d4cd" stroke-width=".1"/>'
         f'<path class="grid-5mm" d="{lines(5, 0)}" stroke="#eba99e" stroke-width=".18"/>'
     )
@@ -178,7 +179,7 @@ def _lead(recording: Recording, strip: _Strip, paper: _Paper, notes: list[str]) 
         f'fill="none" stroke="{_INK}" stroke-width="{0.28 * _FINE:g}" stroke-linejoin="round" '
         f'stroke-linecap="round" transform="scale({1 / _FINE:g})" '
         f'd="{_path(times, values, strip, paper)}"/></svg>'
-        f'<text {place} stroke="#fffaf8" stroke-width=".7" paint-order="stroke">{name}{note}</text>'
+        f"<text {place} {_HALO}>{name}{note}</text>"
     )
 
 
@@ -203,7 +204,7 @@ def _samples(
     offset = float(np.median(shown[np.isfinite(shown)])) if np.isfinite(shown).any() else 0.0
     if abs(offset) > MAX_OFFSET:
         values = values - offset
-        notes.append(f"{strip.lead} moved by {-offset:+.3g} mV")
+        notes.append(f"{strip.lead} moved by {-offset:+.3g} mV".replace("-", "−"))
     values = values[first:last]
     return (first + np.arange(len(values))) / rate, values
 
@@ -297,7 +298,7 @@ def _time_marks(paper: _Paper) -> str:
 
 def _header(recording: Recording, paper: _Paper) -> str:
     facts = {name: getattr(recording, name) for name in ("patient_id", "age", "sex", "record_id", "time")}
-    who = f'<text x="{_LEFT:g}" y="6.2" fill="{_INK}">{escape(_short(identity(facts)))}</text>'
+    who = f'<text x="{_LEFT:g}" y="6.2" fill="{_INK}" {_HALO}>{escape(_short(identity(facts)))}</text>'
     if recording.calibrated:
         return who
     return who + (
@@ -319,11 +320,12 @@ def _footer(
         strongest = f" Strongest: {'; '.join(peaks)}." if peaks else ""
         lines.append(f"Shaded blue: where the model looked (Grad-CAM; darker is more).{strongest}")
     top = _TOP + 4 * paper.row_height + 7.5
-    return "".join(
-        f'<text x="{_LEFT:g}" y="{top + 4.2 * i:g}" font-weight="{400 if i else 600}" fill="{_INK}">'
+    words = "".join(
+        f'<text x="{_LEFT:g}" y="{top + 4.2 * i:g}" font-weight="{400 if i else 600}">'
         f"{escape(_short(line))}</text>"
         for i, line in enumerate(lines)
     )
+    return f'<g fill="{_INK}" {_HALO}>{words}</g>'
 
 
 def _scale_words(recording: Recording, paper: _Paper) -> str:
@@ -338,10 +340,12 @@ def _scale_words(recording: Recording, paper: _Paper) -> str:
 
 
 def _drawing_words(recording: Recording, strips: list[_Strip], notes: list[str]) -> str:
-    begins = ", ".join(f"{strip.begin:.4g}" for strip in strips[:4])
+    begins = list(dict.fromkeys(f"{strip.begin:.4g}" for strip in strips[:4]))
     undrawn = [lead for lead in recording.leads if lead not in {strip.lead for strip in strips}]
     parts = [
-        f"Columns begin at {begins} s.",
+        f"Columns begin at {', '.join(begins)} s."
+        if len(begins) > 1
+        else f"All columns begin at {begins[0]} s.",
         f"Also recorded, not drawn: {', '.join(undrawn)}." if undrawn else "",
         f"Offset taken off: {', '.join(dict.fromkeys(notes))}." if notes else "",
     ]

@@ -15,7 +15,7 @@ from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording
 from cardiofusion.report.heatmap import attention_map
 from cardiofusion.report.page import drawn, render
 from cardiofusion.report.paper import ecg_paper
-from cardiofusion.report.tables import Table, cell
+from cardiofusion.report.tables import COLUMN_WORDS, Table, cell
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import (
     VIEW_WORDS,
@@ -30,6 +30,7 @@ from cardiofusion.report.wording import (
 
 PAPER_SECONDS = 10.0
 SEVERITY_MARKS: Mapping[str, str] = {"note": "ℹ", "warning": "⚠", "unfit": "✖"}
+VIEW_COLUMNS: Mapping[str, str] = {"ecg": "ECG alone", "row": "row alone", "ecg+row": "both"}
 GRADE_WORDS: Mapping[str, str] = {
     "good": "Good: fit for reading",
     "fair": "Fair: read with care",
@@ -119,10 +120,20 @@ def provenance_facts(provenance: Mapping[str, Any]) -> list[Fact]:
     facts = []
     for key, value in provenance.items():
         if key == "training_data" and isinstance(value, Sequence) and not isinstance(value, str):
-            facts += [("Training data", _said(data)) for data in value]
+            facts += [("Training data", _data_words(data)) for data in value]
         elif key != "bundle_hash" and value not in (None, "", [], {}):
             facts.append((spoken(key).capitalize(), str(value) if key == "seed" else _said(value)))
     return facts
+
+
+def _data_words(data: object) -> str:
+    """ "PTB-XL (500 ECGs, 466 patients, licence CC BY 4.0)" """
+    if not isinstance(data, Mapping):
+        return _said(data)
+    counts = [f"{_said(n)} {COLUMN_WORDS[key]}" for key, n in data.items() if key in COLUMN_WORDS and n]
+    rest = {key: value for key, value in data.items() if key not in COLUMN_WORDS and key != "name"}
+    said = ", ".join([*counts, *([_said(rest)] if rest else [])])
+    return f"{data.get('name', 'unnamed')}" + (f" ({said})" if said else "")
 
 
 def view_table(answer: TaskAnswer) -> Table | None:
@@ -134,8 +145,8 @@ def view_table(answer: TaskAnswer) -> Table | None:
         (target, *(percent(view[target]) if target in view else "–" for view in answer.by_modality.values()))
         for target in targets
     )
-    columns = ("", *(VIEW_WORDS.get(view, view) for view in answer.by_modality))
-    return Table("What each part alone would have said", "", columns, rows)
+    columns = ("", *(VIEW_COLUMNS.get(view, view) for view in answer.by_modality))
+    return Table("What each part would have said", "", columns, rows)
 
 
 def _named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
@@ -204,7 +215,10 @@ def _ecg_about(recording: Recording | None, heated: str | None, gradcam: Mapping
     scale = "On A4 paper at 100 % one large square is 5 mm: 0.2 s across, 0.5 mV up."
     if not heated:
         return scale
-    words = f"The shading is for {gradcam.get('target', heated)}; times count from the start of the ECG."
+    words = (
+        f"The shading is for {gradcam.get('target', heated)}. Times count from the start of the ECG, so a "
+        "stretch that is named may lie before or after what its lead's column shows."
+    )
     return f"{scale} {words} It shows what moved the model's score, not where a disease sits."
 
 

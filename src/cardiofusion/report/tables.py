@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiofusion.records import Figure
-from cardiofusion.report.wording import SPACE, VIEW_WORDS, number, percent
+from cardiofusion.report.wording import SPACE, VIEW_WORDS, number, percent, spoken
 
 NOT_MEASURABLE = "not measurable"
 METRIC_WORDS: Mapping[str, str] = {
@@ -22,6 +22,15 @@ SET_METRICS: Mapping[str, str] = {
     "coverage_absent": "covered where absent",
     "coverage": "covered",
     "set_size": "mean set size",
+}
+
+COLUMN_WORDS: Mapping[str, str] = {
+    "n_ecg": "ECGs",
+    "n_recordings": "ECGs",
+    "n_patients": "patients",
+    "n_rows": "rows",
+    "p_value": "p",
+    "jaccard": "Jaccard",
 }
 
 FigureLike = Figure | Mapping[str, Any]
@@ -171,7 +180,7 @@ def plain_table(title: str, note: str, records: Sequence[Mapping[str, Any]]) -> 
     if not columns:
         return None
     rows = tuple(tuple(cell(record.get(column, "–")) for column in columns) for record in records)
-    return Table(title, note, tuple(column.replace("_", " ") for column in columns), rows)
+    return Table(title, note, tuple(COLUMN_WORDS.get(column, spoken(column)) for column in columns), rows)
 
 
 def cell(value: object) -> str:

@@ -42,7 +42,7 @@ def _section(title: str, lines: Iterator[str] | list[str]) -> Iterator[str]:
     body = [line for line in lines if line]
     if body:
         yield ""
-        yield title
+        yield from _wrap(title)
         for line in body:
             yield from _wrap(f"  {line}", "    ")
 

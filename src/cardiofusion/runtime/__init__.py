@@ -1,6 +1,7 @@
 """A bundle that answers: recording and clinical row in, `Assessment` out. No torch."""
 
+from cardiofusion.runtime.embedding import embed_to_file
 from cardiofusion.runtime.models import Encoded
 from cardiofusion.runtime.system import System
 
-__all__ = ["Encoded", "System"]
+__all__ = ["Encoded", "System", "embed_to_file"]

@@ -10,7 +10,7 @@ from cardiofusion.records import Quality, Recording, Value
 ADULT_YEARS = 18.0
 AGE_TOLERANCE_YEARS = 1.5  # a birthday between ECG and form, and rounding
 MIN_PACED = 20  # paced patients a bundle must have learnt from to be believed on one
-_PATIENT_KEYS = ("patient_id", "patient")
+PATIENT_KEYS = ("patient_id", "patient")
 
 
 def population_warnings(
@@ -43,12 +43,14 @@ def identity_warnings(
     """Where ECG file and clinical row disagree on who this is."""
     if recording is None:
         return
+    if "patient conflict" in recording.notes:
+        yield f"WRONG PATIENT? {recording.notes['patient conflict']}"
     age, sex = row.get("age"), row.get("sex")
     if recording.sex is not None and isinstance(sex, str) and sex != recording.sex:
         yield f"WRONG PATIENT? The ECG is of a {recording.sex}, the clinical row of a {sex}."
     if recording.age is not None and isinstance(age, float) and abs(age - recording.age) > AGE_TOLERANCE_YEARS:
         yield f"WRONG PATIENT? The ECG says {recording.age:g} years, the clinical row {age:g}."
-    for key in _PATIENT_KEYS:
+    for key in PATIENT_KEYS:
         if key in given and recording.patient_id is not None and str(given[key]) != recording.patient_id:
             yield f"WRONG PATIENT? The ECG is of {recording.patient_id}, the clinical row of {given[key]}."
 

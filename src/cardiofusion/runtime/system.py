@@ -24,7 +24,7 @@ from cardiofusion.records import (
     Task,
     TaskAnswer,
 )
-from cardiofusion.runtime.admission import identity_warnings, population_warnings
+from cardiofusion.runtime.admission import PATIENT_KEYS, identity_warnings, population_warnings
 from cardiofusion.runtime.explanations import explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
 from cardiofusion.signal import CanonicalECG, assess_quality, canonical
@@ -93,7 +93,8 @@ class System:
         ClinicalError for input that cannot be read as what it claims to be.
         """
         given = {name: value for name, value in (row or {}).items() if value is not None}
-        encoded_row = self.encode_row(given) if given else None
+        values = {name: value for name, value in given.items() if name not in PATIENT_KEYS}
+        encoded_row = self.encode_row(values) if values else None
         if encoded_row is not None and np.isnan(encoded_row).all():
             encoded_row = None
         if recording is None and encoded_row is None:

@@ -151,7 +151,7 @@ def _rhythm(readable: Recording, beats: NDArray[np.intp]) -> list[Finding]:
         findings.append(Finding("no_beats", "unfit", words))
     # Spikes are told by their millivolts: with a wrong gain every sharp QRS would be one.
     if _typical_height(readable) <= TYPICAL_MV[1] and len(pacing_spikes(readable)):
-        words = "Pacemaker spikes: QRS shape, axis and ST-T say little in paced beats."
+        words = "There are pacemaker spikes: QRS shape, axis and ST-T say little in paced beats."
         findings.append(Finding("paced", "warning", words))
     return findings
 

@@ -44,7 +44,7 @@ def find_phenotypes(
         save_json(folder / "evidence.json", {"n": len(ecgs), "skipped": error.message})
         return
     labels = found.phenotypes
-    model = fit_assignment(embedding, labels, found.jaccard[found.survives], seed)
+    model = fit_assignment(embedding, labels, found.stability, seed)
     sex = np.where(np.isnan(ecgs.sex), "", np.where(ecgs.sex == 1, "male", "female"))
     covariates = {"age": ecgs.age, "sex": sex, "data set": source, "quality": ecgs.grade}
     confounds = describe(found.labels, covariates, np.random.default_rng([seed, 8]))
@@ -54,23 +54,15 @@ def find_phenotypes(
         folder / "evidence.json",
         {
             "n": len(ecgs),
+            "words": found.words,
             "clusters": len(found.jaccard),
-            "survive": int(found.survives.sum()),
             "sizes": np.bincount(found.labels[found.labels >= 0], minlength=len(found.jaccard)).tolist(),
-            "noise": int((found.labels < 0).sum()),
             "jaccard": np.round(found.jaccard, 3).tolist(),
             "survives": found.survives.tolist(),
-            "ari_mean": float(np.mean(found.ari)) if len(found.ari) else None,
-            "validity": finite(found.validity),
-            "p_value": finite(found.p_value),
-            "null_clusters": found.null_clusters.tolist(),
             "agreement": model.agreement.to_json(),
-            "confounds": [c.words() for c in confounds],
+            "confounds": [association.words for association in confounds],
             "map": np.round(found.map, 3).tolist(),
             "labels": found.labels.tolist(),
         },
     )
 
-
-def finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

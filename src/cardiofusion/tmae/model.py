@@ -133,7 +133,7 @@ class Encoder(nn.Module):
             nn.Conv1d(1, c, 9, stride=2, padding=4), nn.GELU(), nn.Conv1d(c, c, 5, padding=2), nn.GELU()
         )
         self.tokenise = nn.Linear(c * config.patch // 2, config.width)
-        self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.02)
+        self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.5)
         self.blocks = nn.ModuleList(AxisBlock(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.register_buffer("time", time_code(config.n_patches, config.width), persistent=False)
@@ -196,7 +196,7 @@ class Decoder(nn.Module):
         width = config.decoder_width
         self.narrow = nn.Linear(config.width, width)
         self.mask = nn.Parameter(torch.zeros(width))
-        self.lead = nn.Parameter(torch.randn(N_LEADS, width) * 0.02)
+        self.lead = nn.Parameter(torch.randn(N_LEADS, width) * 0.5)
         self.blocks = nn.ModuleList(AxisBlock(width, config.heads) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(width)
         self.samples = nn.Linear(width, config.patch)

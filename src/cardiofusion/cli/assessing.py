@@ -1,0 +1,97 @@
+"""`assess`, `embed` and `inspect`: what runs without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from cardiofusion.cli.clinical import read_clinical, read_settings
+from cardiofusion.cli.progress import ConsoleReporter
+from cardiofusion.records import BundleError, InputError, write_text
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("bundle", type=PATH, metavar="BUNDLE")
+@click.option("--ecg", type=PATH, metavar="FILE", help="an ECG file")
+@click.option("--clinical", type=PATH, metavar="FILE", help="a clinical row: CSV with one row, or JSON")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="a clinical value: age=61, weight=180lb")
+@click.option("--json", "as_json", is_flag=True, help="print the whole assessment as JSON")
+@click.option("--html", type=PATH, metavar="FILE", help="write one self-contained sheet")
+@click.option("--expect-hash", metavar="SHA256", help="refuse any bundle but this one")
+def assess(
+    bundle: Path,
+    ecg: Path | None,
+    clinical: Path | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    html: Path | None,
+    expect_hash: str | None,
+) -> None:
+    """Assess one patient from an ECG, a clinical row, or both."""
+    from cardiofusion.readers import read_recording
+    from cardiofusion.report import assessment_text, patient_sheet
+    from cardiofusion.runtime import System
+
+    system = System.load(bundle, expect_hash)
+    row = {**(read_clinical(clinical) if clinical else {}), **read_settings(settings)}
+    recording = read_recording(ecg) if ecg else None
+    assessment = system.assess(recording, row)
+    if html:
+        write_text(html, patient_sheet(assessment, recording))
+    if as_json:
+        click.echo(json.dumps(assessment.to_json(), indent=1, allow_nan=False))
+        return
+    click.echo(assessment_text(assessment))
+    if html:
+        click.echo(f"\nsheet: {html}")
+
+
+@click.command()
+@click.option("--dataset", metavar="NAME", help="a published data set: ptb-xl or code15")
+@click.option("--data", type=PATH, metavar="DIR", help="the data set's folder")
+@click.option("--ecg", type=PATH, metavar="DIR", help="any folder of ECG files")
+@click.option("--bundle", type=PATH, metavar="BUNDLE", help="whose encoder to use")
+@click.option("--out", required=True, type=PATH, metavar="FILE.npz", help="the file to write")
+def embed(dataset: str | None, data: Path | None, ecg: Path | None, bundle: Path | None, out: Path) -> None:
+    """Embeddings of many ECGs: arrays ids, embedding [n, d] and quality; refusals in FILE.errors.csv."""
+    from cardiofusion.runtime import System, embed_to_file
+
+    if bundle is None:
+        raise BundleError("bundle.none", "no bundle is named, and none is shipped yet", "add --bundle BUNDLE")
+    sources = _sources(dataset, data, ecg)
+    system = System.load(bundle)
+    with ConsoleReporter() as reporter:
+        reporter.stage("embed", False)
+        embedded, refused = embed_to_file(system, sources, out, reporter.step)
+    click.echo(f"{out}: {embedded} embedded, {refused} refused" + (f" (see {out.name}.errors.csv)" if refused else ""))
+
+
+def _sources(dataset: str | None, data: Path | None, ecg: Path | None) -> list:  # type: ignore[type-arg]
+    from cardiofusion.datasets import load_dataset
+    from cardiofusion.readers import RecordingFile, find_recordings
+
+    if (dataset is None) == (ecg is None):
+        raise InputError("input.which", "give either --dataset with --data, or --ecg", "cardiofusion embed --help")
+    if ecg is not None:
+        return [
+            RecordingFile(path, record_id=str(path.relative_to(ecg).with_suffix("")))
+            for path in find_recordings(ecg)
+        ]
+    if data is None:
+        raise InputError("input.folder", f"where is {dataset}?", "add --data DIR")
+    return list(load_dataset(str(dataset), data).recordings)
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def inspect(path: Path, as_json: bool) -> None:
+    """What an ECG file or a bundle is, checked."""
+    from cardiofusion.runtime.inspection import describe, describe_text
+
+    found = describe(path)
+    click.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else describe_text(found))

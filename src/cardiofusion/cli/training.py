@@ -1,0 +1,75 @@
+"""`train`, `study new` and `demo`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from cardiofusion.cli.progress import ConsoleReporter
+from cardiofusion.records import ExtraMissingError, StorageError, write_text
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("study_file", type=PATH, metavar="STUDY.toml")
+@click.option("--out", required=True, type=PATH, metavar="BUNDLE", help="the folder to write the bundle to")
+@click.option("--work", type=PATH, metavar="DIR", help="where stages are kept (default: BUNDLE.work)")
+def train(study_file: Path, out: Path, work: Path | None) -> None:
+    """Train a bundle from a study file; a run that was stopped goes on where it was."""
+    from cardiofusion.study import read_study
+
+    _train(read_study(study_file), out, work)
+
+
+@click.group()
+def study() -> None:
+    """Study files."""
+
+
+@study.command("new")
+@click.argument("table", type=PATH, metavar="TABLE")
+@click.option("--ecg", "ecg_folder", type=PATH, metavar="DIR", help="the folder that holds the ECG files")
+@click.option("--out", type=PATH, default=Path("study.toml"), show_default=True, help="the file to write")
+@click.option("--force", is_flag=True, help="replace the file where it exists")
+def study_new(table: Path, ecg_folder: Path | None, out: Path, force: bool) -> None:
+    """Write a commented study file from a look at a CSV or Parquet table."""
+    from cardiofusion.study import new_study
+
+    if out.exists() and not force:
+        raise StorageError("storage.exists", f"{out.name} exists already", "add --force, or name another file with --out")
+    write_text(out, new_study(table, ecg_folder, out))
+    click.echo(f"wrote {out}: check its guesses, then: cardiofusion train {out} --out bundle")
+
+
+@click.command()
+@click.option("--out", type=PATH, default=Path("demo"), show_default=True, help="the folder to write to")
+def demo(out: Path) -> None:
+    """Virtual patients, all stages trained on them, one assessed: needs no data and no network."""
+    from importlib.resources import as_file, files
+
+    from cardiofusion.study import read_study
+    from cardiofusion.study.demonstration import assess_newcomer
+
+    started = time.monotonic()
+    with as_file(files("cardiofusion.study").joinpath("virtual.toml")) as path:
+        plan = read_study(path)
+    _train(plan, out / "bundle", out / "work")
+    click.echo(assess_newcomer(plan, out))
+    click.echo(f"\nThe whole demo took {time.monotonic() - started:.0f} s.")
+
+
+def _train(plan: object, out: Path, work: Path | None) -> None:
+    from cardiofusion.study import Study
+
+    assert isinstance(plan, Study)
+    try:
+        from cardiofusion.study import report_path, train_study
+    except ImportError as error:
+        raise ExtraMissingError("training", "train") from error
+    with ConsoleReporter() as reporter:
+        digest = train_study(plan, out, reporter, work)
+    click.echo(f"bundle  {out}  ({digest[:12]})")
+    click.echo(f"report  {report_path(out)}")

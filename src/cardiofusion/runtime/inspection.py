@@ -1,0 +1,97 @@
+"""What a path holds: an ECG file or a bundle, as plain facts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cardiofusion.bundle import read_bundle
+from cardiofusion.readers import read_recording
+from cardiofusion.records import InputError
+from cardiofusion.signal import assess_quality
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """{"what": "ecg" or "bundle", ...}. Raises RecordingError, BundleError, InputError."""
+    if not path.is_dir():
+        return _ecg(path)
+    if any((path / name).exists() for name in ("manifest.json", "manifest.sha256")):
+        return _bundle(path)
+    raise InputError("inspect.folder", f"{path.name} is a folder but no bundle", "name an ECG file or a bundle")
+
+
+def describe_text(found: dict[str, Any]) -> str:
+    """The same for people."""
+    lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in found.items() if value not in (None, [], {})]
+    return "\n".join(lines)
+
+
+def _ecg(path: Path) -> dict[str, Any]:
+    recording = read_recording(path)
+    quality = assess_quality(recording)
+    return {
+        "what": "ecg",
+        "record_id": recording.record_id,
+        "source": recording.source,
+        "leads": list(recording.leads),
+        "sampling_rate": recording.sampling_rate,
+        "seconds": round(recording.duration, 3),
+        "unit": "mV" if recording.calibrated else "not calibrated",
+        "patient_id": recording.patient_id,
+        "age": recording.age,
+        "sex": recording.sex,
+        "time": recording.time.isoformat() if recording.time else None,
+        "unverified": list(recording.unverified),
+        "quality": quality.grade,
+        "heart_rate": None if quality.heart_rate is None else round(quality.heart_rate, 1),
+        "findings": [asdict(finding) for finding in quality.findings],
+        "notes": dict(recording.notes),
+    }
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    bundle = read_bundle(path)
+    manifest = bundle.manifest.to_json()
+    return {
+        "what": "bundle",
+        "name": manifest["name"],
+        "hash": bundle.hash,
+        "verified": f"{len(bundle.names)} files match their SHA-256",
+        "created": manifest["created"],
+        "cardiofusion": manifest["cardiofusion"],
+        "tasks": [{k: task[k] for k in ("name", "kind", "labels", "modalities", "alignment")} for task in manifest["tasks"]],
+        "columns": [column["name"] for column in manifest["schema"]["columns"]] if manifest["schema"] else [],
+        "training_data": manifest["training_data"],
+        "split": manifest["split"],
+        "parameters": manifest["parameters"],
+        "tree_leaves": manifest["tree_leaves"],
+        "metrics": manifest["metrics"],
+        "files": {name: record["sha256"] for name, record in manifest["files"].items()},
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "".join(f"\n  {name}: {_short(entry)}" for name, entry in value.items())
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "".join(f"\n  {_short(entry)}" for entry in value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _short(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    if set(entry) == {"value", "low", "high", "n", "data"}:
+        numbers = [entry[key] for key in ("value", "low", "high")]
+        shown = ["-" if number is None else f"{number:.3f}" for number in numbers]
+        return f"{shown[0]} [{shown[1]} to {shown[2]}], n = {entry['n']:,}, {entry['data']}"
+    if set(entry) == {"code", "severity", "message", "lead"}:
+        return f"{entry['severity']}: {entry['message']}"
+    return "; ".join(
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in entry.items()
+        if value not in ("", None, [], False)
+    )

@@ -1,0 +1,28 @@
+"""A study file to a bundle and a report: the pipeline, read top to bottom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cardiofusion.study.file import Study, parse_study, read_study
+from cardiofusion.study.new import new_study
+from cardiofusion.study.workspace import Reporter, Silent
+
+if TYPE_CHECKING:
+    from cardiofusion.study.assembling import report_path
+    from cardiofusion.study.pipeline import train_study
+
+__all__ = ["Reporter", "Silent", "Study", "new_study", "parse_study", "read_study", "report_path", "train_study"]
+
+
+def __getattr__(name: str) -> Any:
+    # Training needs torch; reading a study file does not.
+    if name == "train_study":
+        from cardiofusion.study.pipeline import train_study
+
+        return train_study
+    if name == "report_path":
+        from cardiofusion.study.assembling import report_path
+
+        return report_path
+    raise AttributeError(name)

@@ -1,0 +1,217 @@
+"""The patient sheet and its terminal twin: order, words, safety."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cardiofusion.records import LEADS, NOTICE, Assessment, Recording, TaskAnswer
+from cardiofusion.report import assessment_text, patient_sheet
+from cardiofusion.report.wording import clean, frequency, percent, target_answers
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
+EMPTY = Assessment({}, (), None, {}, None, {}, {})
+
+
+def body(page: str) -> str:
+    return page[page.index("<main>") :]
+
+
+def test_everything_stands_in_the_promised_order(assessment: Assessment, recording: Recording) -> None:
+    page = body(patient_sheet(assessment, recording))
+    marks = (
+        NOTICE,
+        "patient P-77",
+        "Read first",
+        "Quality of the ECG",
+        "The answer",
+        'class="ecg-paper"',
+        "SHAP values for MI",
+        "Cross-modal attention",
+        "Phenotype 2",
+        "What was missing",
+        "3f9a3f9a3f9a</code>",
+    )
+    positions = [page.index(mark) for mark in marks]
+    assert positions == sorted(positions)
+    assert page.count(NOTICE) == 2
+
+
+def test_warnings_come_before_any_result(assessment: Assessment, recording: Recording) -> None:
+    page = body(patient_sheet(assessment, recording))
+    last_warning = max(page.index(warning) for warning in assessment.warnings)
+    for result in ("of 100", "\u00a0%", "heart rate", "log-odds"):
+        assert page.index(result) > last_warning
+
+
+def test_terminal_warnings_come_before_any_number(assessment: Assessment) -> None:
+    warnings = ("The ECG and the row disagree.", "Leads may be swapped.")
+    text = assessment_text(dataclasses.replace(assessment, warnings=warnings))
+    first_number = re.search(r"\d", text)
+    assert first_number is not None
+    assert all(0 <= text.index(warning) < first_number.start() for warning in warnings)
+    assert text.startswith(NOTICE)
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(assessment: Assessment, recording: Recording) -> None:
+    page = patient_sheet(assessment, recording)
+    assert not re.search(r"\b(src|href|action)\s*=", page)
+    assert not re.search(r"<script|<link|<iframe|@import|url\(|javascript:|\son\w+=", page)
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    assert "default-src 'none'" in policy[1].replace("&#39;", "'")
+    assert len(page) < 400_000
+
+
+def test_hostile_text_stays_text(assessment: Assessment, recording: Recording) -> None:
+    poisoned = dataclasses.replace(
+        assessment,
+        warnings=(HOSTILE,),
+        missing={HOSTILE: HOSTILE},
+        phenotype={"name": HOSTILE, HOSTILE: HOSTILE},
+        patient={"patient_id": HOSTILE, "row": {HOSTILE: {"value": HOSTILE, "unit": HOSTILE}}},
+        provenance={"bundle_hash": HOSTILE, HOSTILE: [HOSTILE], "training_data": [{"name": HOSTILE}]},
+        explanations={
+            HOSTILE: {
+                "shap": {
+                    "target": HOSTILE,
+                    "base": 0.0,
+                    "total": 1.0,
+                    "unit": HOSTILE,
+                    "contributions": [
+                        {"feature": HOSTILE, "value": HOSTILE, "unit": "", "contribution": 1.0}
+                    ],
+                },
+                "attention": {
+                    "features": [HOSTILE],
+                    "tokens": [HOSTILE],
+                    "weights": [[1.0]],
+                    "top": [HOSTILE],
+                },
+            }
+        },
+    )
+    page = patient_sheet(poisoned, dataclasses.replace(recording, record_id=HOSTILE))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    for output in (page, assessment_text(poisoned)):
+        assert "\x1b" not in output
+        assert "\u202e" not in output
+
+
+def test_a_line_break_in_an_id_forges_no_line(assessment: Assessment) -> None:
+    forged = dataclasses.replace(assessment, patient={"patient_id": "1\nAnswer: healthy"})
+    assert "\nAnswer: healthy" not in assessment_text(forged)
+
+
+def test_the_answer_is_said_as_set_and_natural_frequency(
+    assessment: Assessment, recording: Recording
+) -> None:
+    page = patient_sheet(assessment, recording)
+    for words in (
+        "STTC: about 71 of 100 patients like this (71\u00a0%)",
+        "CD: fewer than 1 of 1,000 patients like this (&lt;0.1\u00a0%)",
+        "HYP: not to be relied on: about 23 of 100 (23\u00a0%)",
+        "MI: cannot tell",
+        "HYP: unlike the patients it learnt from",
+        "cannot tell: healthy or diseased",
+        "diseased: about 64 of 100",
+    ):
+        assert words in page
+
+
+def test_a_proxy_is_marked_and_a_match_is_not(assessment: Assessment, recording: Recording) -> None:
+    page = patient_sheet(assessment, recording)
+    assert page.count('<span class="badge">⚠ proxy alignment</span>') == 1
+    assert "proxy alignment" in assessment_text(assessment)
+    matched = dataclasses.replace(assessment, tasks={"superclass": assessment.tasks["superclass"]})
+    assert "proxy alignment" not in body(patient_sheet(matched, recording))
+
+
+def test_nothing_at_all_is_still_a_sheet() -> None:
+    page = patient_sheet(EMPTY, None)
+    assert "No task could be answered" in page
+    assert "No ECG was given" in page
+    assert 'class="loud"' not in page
+    assert assessment_text(EMPTY).startswith(NOTICE)
+
+
+def test_without_grad_cam_the_paper_is_plain(assessment: Assessment, recording: Recording) -> None:
+    plain = patient_sheet(dataclasses.replace(assessment, explanations={}), recording)
+    assert 'class="ecg-paper"' in plain
+    assert 'class="heat"' not in plain
+    assert 'type="checkbox"' not in plain
+
+
+def test_grad_cam_of_a_short_ecg_is_padded_not_stretched(assessment: Assessment) -> None:
+    gradcam = {
+        "target": "MI",
+        "leads": list(LEADS),
+        "rate": 25.0,
+        "map": [[0.0] * 25 + [1.0] * 25] * 12,
+        "peaks": [],
+    }
+    short = Recording(np.zeros((12, 1000), np.float32), 500.0, LEADS)
+    page = patient_sheet(
+        dataclasses.replace(assessment, explanations={"superclass": {"gradcam": gradcam}}), short
+    )
+    heat = re.search(r'<g class="heat".*?</g>', page)
+    assert heat is not None
+    assert "M40.00 100h25.00" in heat[0]  # the rhythm strip, from 1 to 2 s
+
+
+def test_the_text_fits_a_terminal(assessment: Assessment) -> None:
+    lines = assessment_text(assessment).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len(lines) < 70
+
+
+def test_the_assessments_own_words_are_preferred(assessment: Assessment) -> None:
+    answer = dataclasses.replace(
+        assessment.tasks["superclass"], words=tuple(f"sentence {i}" for i in range(5))
+    )
+    assert [told.words for told in target_answers(answer)] == list(answer.words)
+
+
+@pytest.mark.parametrize(
+    ("kept", "mark", "verdict"),
+    [
+        (("diseased",), "●", "diseased"),
+        (("healthy",), "○", "healthy"),
+        (("healthy", "diseased"), "◐", "cannot tell: healthy or diseased"),
+        ((), "◇", "unlike the patients it learnt from"),
+    ],
+)
+def test_every_binary_set_is_an_answer(kept: tuple[str, ...], mark: str, verdict: str) -> None:
+    answer = TaskAnswer({"diseased": 0.5}, kept, 0.9, "", "matched", ("ecg",))
+    (told,) = target_answers(answer)
+    assert (told.mark, told.verdict) == (mark, verdict)
+
+
+@given(st.floats(0.0, 1.0))
+def test_frequency_and_percent_say_the_same(probability: float) -> None:
+    said = frequency(probability)
+    count, whole = (int(n.replace(",", "")) for n in re.findall(r"[\d,]+", said)[:2])
+    shown = float(re.sub(r"[^\d.]", "", percent(probability)))
+    assert abs(count / whole - probability) <= 0.00501
+    assert abs(shown / 100 - probability) <= 0.00501
+    assert abs(shown / 100 - count / whole) <= 0.0055
+    if 0 < probability < 1:
+        assert count > 0 or said.startswith("fewer")
+        assert count < whole
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), float("inf")])
+def test_no_probability_is_said_so(nothing: float | None) -> None:
+    assert frequency(nothing) == percent(nothing) == "no probability"
+
+
+@given(st.text())
+def test_clean_text_prints(text: str) -> None:
+    assert all(c.isprintable() or c in "\n\u00a0" for c in clean(text))
+    assert len(clean(text)) == len(text)
