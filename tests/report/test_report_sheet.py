@@ -148,6 +148,33 @@ def test_without_grad_cam_the_paper_is_plain(assessment: Assessment, recording: 
     assert 'type="checkbox"' not in plain
 
 
+def test_an_explanation_of_what_the_answer_did_not_use_says_so(
+    assessment: Assessment, recording: Recording
+) -> None:
+    used = "did not enter it"
+    assert used not in patient_sheet(assessment, recording)
+    row_only = dataclasses.replace(assessment.tasks["superclass"], modalities=("row",))
+    doubtful = dataclasses.replace(assessment, tasks={"superclass": row_only})
+    for output in (patient_sheet(doubtful, recording), " ".join(assessment_text(doubtful).split())):
+        assert f"What is said here of the ECG {used}" in output
+
+
+def test_the_paper_shows_the_task_that_used_the_ecg(assessment: Assessment, recording: Recording) -> None:
+    gradcam = assessment.explanations["superclass"]["gradcam"]
+    explanations = {"risk": {"gradcam": gradcam | {"target": "diseased"}}, "superclass": {"gradcam": gradcam}}
+    page = patient_sheet(dataclasses.replace(assessment, explanations=explanations), recording)
+    assert "The ECG, and where the model looked for MI" in page
+
+
+def test_a_refused_explanation_says_why(assessment: Assessment, recording: Recording) -> None:
+    refused = {"superclass": {"gradcam": {"target": "MI", "refused": "failed its test"}}}
+    without = dataclasses.replace(assessment, explanations=refused)
+    page = patient_sheet(without, recording)
+    assert 'class="heat"' not in page
+    assert "is not shown: failed its test" in page
+    assert "is not shown: failed its test" in assessment_text(without)
+
+
 def test_grad_cam_of_a_short_ecg_is_padded_not_stretched(assessment: Assessment) -> None:
     gradcam = {
         "target": "MI",

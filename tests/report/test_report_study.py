@@ -12,7 +12,7 @@ import pytest
 
 from cardiofusion.records import NOTICE, Figure
 from cardiofusion.report import StudyReport, model_card, study_report
-from cardiofusion.report.tables import interval, masked_table, measured, task_tables
+from cardiofusion.report.tables import interval, masked_table, measured, plain_table, task_tables
 
 MANIFEST: dict[str, Any] = {
     "name": "demo",
@@ -88,9 +88,31 @@ def test_figures_stand_in_their_row_and_column(figures: dict[str, Any]) -> None:
     rows = {row[0]: dict(zip(auc.columns, row, strict=True)) for row in auc.rows}
     assert rows["MI"]["minirocket"] == interval(figures["superclass/minirocket/MI/auc"])
     assert rows["MI"]["Prevalence"] == "15\u00a0%\u00a0of\u00a095"
-    assert rows["macro mean"]["gain over the better single view"] == "0.012\n[−0.008 to 0.031]"
+    assert "Gain of fusion over the better single view, macro mean: 0.012 [−0.008 to 0.031]." in auc.about
+    assert "gain" not in auc.columns
     assert rows["CD"]["clinical row alone"] == "not measurable"
     assert rows["CD"]["ECG alone"] == "–"
+
+
+def test_cross_validation_subgroups_and_controls_have_tables_of_their_own() -> None:
+    figure = Figure(0.8, 0.7, 0.9, 50, "test set")
+    keys = (
+        "t/ecg/MI/auc",
+        "t/ecg/MI/prevalence",
+        "t/cv/ecg/MI/auc_pooled",
+        "t/subgroup/ecg/MI/sex=female",
+        "t/subgroup/ecg/MI/age=40 to 59",
+        "t/control/shuffled_pairs/auc",
+        "t/gradcam/better_than_random",
+    )
+    auc, crossed, groups, controls = task_tables(measured(dict.fromkeys(keys, figure)))
+    assert [row[0] for row in auc.rows] == ["MI"]
+    assert crossed.title.startswith("Cross-validated")
+    assert crossed.rows[0][1] == "–"  # the test set's prevalence is not that of all patients
+    assert groups.columns == ("Subgroup", "MI")
+    assert [row[0] for row in groups.rows] == ["sex: female", "age: 40 to 59"]
+    assert groups.rows[0][1] == "0.800\n[0.700–0.900]\nn = 50"
+    assert len(controls.rows) == 2
 
 
 def test_coverage_is_shown_by_class_with_its_own_n(figures: dict[str, Any]) -> None:
@@ -110,6 +132,14 @@ def test_masked_r2_stands_beside_its_baselines(study: StudyReport) -> None:
     page = study_report(study)
     assert "linear interpolation" in page
     assert "−0.210" in page
+
+
+def test_plain_records_put_the_name_first_and_leave_empty_columns_out() -> None:
+    table = plain_table("t", "", [{"citation": "", "n_rows": 3, "name": "a"}, {"n_rows": 0, "name": "b"}])
+    assert table is not None
+    assert table.columns == ("name", "rows")
+    assert table.rows == (("a", "3"), ("b", "0"))
+    assert plain_table("t", "", [{"citation": ""}]) is None
 
 
 def test_parameters_are_added_up_once() -> None:

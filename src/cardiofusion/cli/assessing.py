@@ -18,7 +18,9 @@ PATH = click.Path(path_type=Path)
 @click.argument("bundle", type=PATH, metavar="BUNDLE")
 @click.option("--ecg", type=PATH, metavar="FILE", help="an ECG file")
 @click.option("--clinical", type=PATH, metavar="FILE", help="a clinical row: CSV with one row, or JSON")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="a clinical value: age=61, weight=180lb")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="a clinical value: age=61, weight=180lb"
+)
 @click.option("--json", "as_json", is_flag=True, help="print the whole assessment as JSON")
 @click.option("--html", type=PATH, metavar="FILE", help="write one self-contained sheet")
 @click.option("--expect-hash", metavar="SHA256", help="refuse any bundle but this one")
@@ -67,7 +69,10 @@ def embed(dataset: str | None, data: Path | None, ecg: Path | None, bundle: Path
     with ConsoleReporter() as reporter:
         reporter.stage("embed", False)
         embedded, refused = embed_to_file(system, sources, out, reporter.step)
-    click.echo(f"{out}: {embedded} embedded, {refused} refused" + (f" (see {out.name}.errors.csv)" if refused else ""))
+    click.echo(
+        f"{out}: {embedded} embedded, {refused} refused"
+        + (f" (see {out.name}.errors.csv)" if refused else "")
+    )
 
 
 def _sources(dataset: str | None, data: Path | None, ecg: Path | None) -> list:  # type: ignore[type-arg]
@@ -75,7 +80,9 @@ def _sources(dataset: str | None, data: Path | None, ecg: Path | None) -> list: 
     from cardiofusion.readers import RecordingFile, find_recordings
 
     if (dataset is None) == (ecg is None):
-        raise InputError("input.which", "give either --dataset with --data, or --ecg", "cardiofusion embed --help")
+        raise InputError(
+            "input.which", "give either --dataset with --data, or --ecg", "cardiofusion embed --help"
+        )
     if ecg is not None:
         return [
             RecordingFile(path, record_id=str(path.relative_to(ecg).with_suffix("")))

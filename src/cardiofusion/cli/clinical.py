@@ -36,7 +36,9 @@ def _text(path: Path) -> str:
             return handle.read(MAX_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise ClinicalError(
-            "clinical.file", f"cannot read {path.name}: {(error.strerror or str(error)).lower()}", "check the path"
+            "clinical.file",
+            f"cannot read {path.name}: {(error.strerror or str(error)).lower()}",
+            "check the path",
         ) from error
     except UnicodeDecodeError as error:
         raise ClinicalError("clinical.file", f"{path.name} is not UTF-8 text", "CSV or JSON") from error
@@ -55,13 +57,19 @@ def _from_json(text: str, path: Path) -> dict[str, object]:
 def _from_csv(text: str, path: Path) -> dict[str, object]:
     sample = text.splitlines()[0] if text.strip() else ""
     delimiter = max(",;\t", key=sample.count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in row)]
+    rows = [
+        row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in row)
+    ]
     if len(rows) != 2:
         raise ClinicalError(
-            "clinical.rows", f"{path.name} has {max(0, len(rows) - 1)} rows, not one", "a heading and one patient"
+            "clinical.rows",
+            f"{path.name} has {max(0, len(rows) - 1)} rows, not one",
+            "a heading and one patient",
         )
     if len(rows[0]) != len(rows[1]):
-        raise ClinicalError("clinical.rows", f"{path.name}: heading and row differ in length", "check the commas")
+        raise ClinicalError(
+            "clinical.rows", f"{path.name}: heading and row differ in length", "check the commas"
+        )
     names = [name.strip() for name in rows[0]]
     if len(set(names)) != len(names):
         raise ClinicalError("clinical.twice", f"{path.name} has a column twice", "give each column once")

@@ -47,7 +47,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {name}{(error.strerror or str(error)).lower()}", "hint: check the path and its permissions")
+        _say(
+            f"error: {name}{(error.strerror or str(error)).lower()}",
+            "hint: check the path and its permissions",
+        )
         sys.exit(EXIT_MISTAKE)
 
 

@@ -39,7 +39,9 @@ def study_new(table: Path, ecg_folder: Path | None, out: Path, force: bool) -> N
     from cardiofusion.study import new_study
 
     if out.exists() and not force:
-        raise StorageError("storage.exists", f"{out.name} exists already", "add --force, or name another file with --out")
+        raise StorageError(
+            "storage.exists", f"{out.name} exists already", "add --force, or name another file with --out"
+        )
     write_text(out, new_study(table, ecg_folder, out))
     click.echo(f"wrote {out}: check its guesses, then: cardiofusion train {out} --out bundle")
 

@@ -9,7 +9,13 @@ from cardiofusion.cmaf.alignment import NOBODY, Balance, LatentDistribution, bal
 
 if TYPE_CHECKING:
     from cardiofusion.cmaf.model import CMAF, CMAFConfig, ecg_tokens
-    from cardiofusion.cmaf.training import FusionData, FusionOptions, feature_edges, fusion_logits, train_fusion
+    from cardiofusion.cmaf.training import (
+        FusionData,
+        FusionOptions,
+        feature_edges,
+        fusion_logits,
+        train_fusion,
+    )
 
 _PLACES = {
     "model": ("CMAF", "CMAFConfig", "ecg_tokens"),

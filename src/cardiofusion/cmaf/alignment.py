@@ -38,7 +38,7 @@ def match_covariates(
     ecg_sex: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """For every row the index of an ECG of the same sex, at most 2 years apart; NOBODY where there is none."""
+    """For every row an ECG of the same sex, at most 2 years apart; NOBODY where there is none."""
     partner = np.full(len(row_age), NOBODY, dtype=np.int64)
     for sex in np.unique(row_sex[np.isfinite(row_sex)]):
         ecgs = np.flatnonzero((ecg_sex == sex) & np.isfinite(ecg_age))
@@ -74,7 +74,7 @@ def _smd(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class LatentDistribution:
-    """A Gaussian over flattened ECG tokens: mean [d], directions [k, d] scaled by their standard deviations."""
+    """A Gaussian over flattened ECG tokens: mean [d], directions [k, d] times their spread."""
 
     shape: tuple[int, int]
     mean: NDArray[np.float32]

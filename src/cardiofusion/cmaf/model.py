@@ -62,6 +62,9 @@ class FeatureTokens(nn.Module):
     bin; a category (edges -0.5, 0.5, ...) becomes a thermometer code of its position.
     """
 
+    low: Tensor
+    span: Tensor
+
     def __init__(self, edges: Sequence[Sequence[float]], width: int) -> None:
         super().__init__()
         bins = max(len(e) for e in edges) - 1
@@ -166,7 +169,9 @@ class CMAF(nn.Module):
     def _ecg_sequence(self, tokens: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
         summary = self.summary(tokens[:, self.config.n_times :].flatten(1))
         first = torch.where(has_ecg[:, None], summary, self.ecg_absent)
-        allowed = torch.cat([torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, tokens.shape[1])], 1)
+        allowed = torch.cat(
+            [torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, tokens.shape[1])], 1
+        )
         return torch.cat([first[:, None], self.token(tokens)], dim=1), allowed
 
     def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:

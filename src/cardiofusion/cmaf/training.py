@@ -63,7 +63,9 @@ def feature_edges(table: ClinicalTable) -> list[list[float]]:
             continue
         known = values[np.isfinite(values)]
         points = np.unique(np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1))) if len(known) else [0.0]
-        edges.append([float(p) for p in points] if len(points) > 1 else [float(points[0]), float(points[0]) + 1])
+        edges.append(
+            [float(p) for p in points] if len(points) > 1 else [float(points[0]), float(points[0]) + 1]
+        )
     return edges
 
 
@@ -134,7 +136,9 @@ def _training_loss(
     lose = torch.rand(len(rows), generator=generator) < dropout
     lose_ecg = torch.rand(len(rows), generator=generator) < 0.5
     both = has_ecg & has_row
-    logits = model(tokens, row, has_ecg & ~(lose & both & lose_ecg), has_row & ~(lose & both & ~lose_ecg)).logits
+    logits = model(
+        tokens, row, has_ecg & ~(lose & both & lose_ecg), has_row & ~(lose & both & ~lose_ecg)
+    ).logits
     return _known_loss(logits, outcome)
 
 

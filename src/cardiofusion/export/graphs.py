@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ MAX_BATCH = 4096
 
 
 def encoder_graph(encoder: Encoder) -> bytes:
-    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 12, width], embedding [b, 12 * width].
+    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 12, width], embedding.
 
     Raises ExportError where torch's exporter cannot run on this machine.
     """
@@ -55,7 +56,12 @@ def fusion_graph(fusion: CMAF) -> bytes:
 
     config, n_features = fusion.config, fusion.features.bias.shape[0]
     yes = torch.ones(2, dtype=torch.bool)
-    example = (torch.randn(2, config.n_ecg_tokens, config.ecg_width), torch.zeros(2, n_features), yes, yes.clone())
+    example = (
+        torch.randn(2, config.n_ecg_tokens, config.ecg_width),
+        torch.zeros(2, n_features),
+        yes,
+        yes.clone(),
+    )
     return _export(Logits(), example, ["tokens", "row", "has_ecg", "has_row"], ["logits"], any_batch=True)
 
 
@@ -128,7 +134,9 @@ def _traced(encoder: Encoder, fusion: CMAF) -> nn.Module:
 
         # The fused attention kernels have no ONNX counterpart for their backward pass; the plain one has.
         with sdpa_kernel(SDPBackend.MATH):
-            tracer: Callable[..., nn.Module] = make_fx(function, core_aten_decompositions())
+            tracer: Callable[..., nn.Module] = make_fx(
+                function, cast(Mapping[Any, Any], core_aten_decompositions())
+            )
             return tracer(*_patient(encoder, fusion))
 
 
@@ -169,7 +177,7 @@ def _exporter() -> Iterator[None]:
         raise ExportError(
             "export.unavailable",
             f"the ONNX export needs {error.name or 'a module'}, which cannot be imported here",
-            "the trained weights are kept: run the same command again where torch._dynamo and onnxscript work",
+            "the trained weights are kept: run the same command where torch._dynamo and onnxscript work",
         ) from error
     finally:
         logging.disable(level)

@@ -16,7 +16,7 @@ Severity = Literal["note", "warning", "unfit"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something seen in an ECG: a stable `code`, how bad it is, words, and the lead it is about (None: all)."""
+    """Something seen in an ECG: a stable `code`, how bad it is, words, the lead (None: all)."""
 
     code: str
     severity: Severity

@@ -92,13 +92,7 @@ def ecg_paper(
     Each column shows its own 2.5 s; where the recording is too short for that, its last 2.5 s (or all of it).
     Raises InputError for a speed, gain or length that is no positive number, or over MAX_SECONDS.
     """
-    if not (speed > 0 and gain > 0 and 0 < seconds <= MAX_SECONDS and 0 <= start < recording.duration):
-        raise InputError(
-            "report.scale",
-            f"cannot draw {seconds:g} s from {start:g} s at {speed:g} mm/s, {gain:g} mm/mV",
-            f"positive numbers, at most {MAX_SECONDS:g} s, starting inside the recording",
-        )
-    paper = _Paper(speed, gain, seconds, start)
+    paper = _checked(_Paper(speed, gain, seconds, start), recording)
     strips = _strips(recording, paper)
     notes: list[str] = []
     traces = [_lead(recording, strip, paper, notes) for strip in strips]
@@ -117,6 +111,18 @@ def ecg_paper(
             _footer(recording, paper, strips, notes, bool(overlay), peaks or ()),
             "</svg>",
         ]
+    )
+
+
+def _checked(paper: _Paper, recording: Recording) -> _Paper:
+    scaled = paper.speed > 0 and paper.gain > 0 and 0 < paper.seconds <= MAX_SECONDS
+    if scaled and 0 <= paper.start < recording.duration:
+        return paper
+    raise InputError(
+        "report.scale",
+        f"cannot draw {paper.seconds:g} s from {paper.start:g} s on at "
+        f"{paper.speed:g} mm/s and {paper.gain:g} mm/mV",
+        f"positive numbers, at most {MAX_SECONDS:g} s, starting inside the recording",
     )
 
 

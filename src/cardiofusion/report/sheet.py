@@ -59,6 +59,8 @@ class ReasonPart:
     task: str
     heat_target: str
     peaks: str
+    refused: str
+    caution: str
     shap_target: str
     waterfall: Markup | None
     attention: Markup | None
@@ -85,7 +87,9 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         ecg_about=_ecg_about(recording, heated, gradcam),
         heat_target=gradcam.get("target"),
         reasons=[
-            reason for name, given in assessment.explanations.items() if (reason := _reason(name, given))
+            reason
+            for name, given in assessment.explanations.items()
+            if (reason := _reason(name, assessment.tasks.get(name), given))
         ],
         phenotype=phenotype_facts(assessment.phenotype),
         missing=[(spoken(name), words) for name, words in assessment.missing.items()],
@@ -190,8 +194,24 @@ def made_from(answer: TaskAnswer) -> str:
 
 
 def _heated_task(assessment: Assessment) -> str | None:
-    """The first task whose Grad-CAM can be drawn: one sheet of paper carries one overlay."""
-    return next((name for name, given in assessment.explanations.items() if given.get("gradcam")), None)
+    """The task whose Grad-CAM is drawn, one a sheet: the first whose answer used the ECG, else the first."""
+    able = [name for name, given in assessment.explanations.items() if "map" in given.get("gradcam", {})]
+    used = [name for name in able if name in assessment.tasks and "ecg" in assessment.tasks[name].modalities]
+    return next(iter(used + able), None)
+
+
+def unused_words(answer: TaskAnswer | None, given: Mapping[str, Any]) -> str:
+    """A caution where an explanation is about a modality that the answer was not made from."""
+    kinds = {"ecg": ("gradcam", "attention"), "row": ("shap", "attention")}
+    unused = [
+        modality
+        for modality, explained in kinds.items()
+        if answer is not None and modality not in answer.modalities and any(given.get(k) for k in explained)
+    ]
+    if answer is None or not unused:
+        return ""
+    names = " and ".join({"ecg": "the ECG", "row": "the clinical row"}[modality] for modality in unused)
+    return f"The answer was made from: {made_from(answer)}. What is said here of {names} did not enter it."
 
 
 def _paper(recording: Recording, gradcam: Mapping[str, Any]) -> str:
@@ -222,7 +242,7 @@ def _ecg_about(recording: Recording | None, heated: str | None, gradcam: Mapping
     return f"{scale} {words} It shows what moved the model's score, not where a disease sits."
 
 
-def _reason(name: str, given: Mapping[str, Any]) -> ReasonPart | None:
+def _reason(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) -> ReasonPart | None:
     gradcam, shap, attention = (given.get(kind) or {} for kind in ("gradcam", "shap", "attention"))
     if not (gradcam or shap or attention):
         return None
@@ -230,6 +250,8 @@ def _reason(name: str, given: Mapping[str, Any]) -> ReasonPart | None:
         task=spoken(name),
         heat_target=gradcam.get("target", ""),
         peaks="; ".join(gradcam.get("peaks", ())),
+        refused=str(gradcam.get("refused", "")),
+        caution=unused_words(answer, given),
         shap_target=shap.get("target", ""),
         waterfall=drawn(waterfall(shap)) if shap else None,
         attention=drawn(attention_map(attention)) if attention else None,

@@ -21,7 +21,7 @@ from cardiofusion.report.tables import (
     plain_table,
     task_tables,
 )
-from cardiofusion.report.wording import VIEW_WORDS, percent, seconds
+from cardiofusion.report.wording import VIEW_WORDS, seconds, share
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _sizes_table(sizes: Mapping[str, float], items: Sequence[Measured]) -> Table
     first = next((item.figure for item in items if item.metric.startswith("coverage")), None)
     note = f"Data: {first.data}" if first else ""
     return Table(
-        "How often a set holds", note, ("Set", "Share"), tuple((k, percent(v)) for k, v in sizes.items())
+        "How often a set holds", note, ("Set", "Share"), tuple((k, share(v)) for k, v in sizes.items())
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiofusion.records import Figure
-from cardiofusion.report.wording import SPACE, VIEW_WORDS, number, percent, spoken
+from cardiofusion.report.wording import SPACE, VIEW_WORDS, number, share, spoken
 
 NOT_MEASURABLE = "not measurable"
 METRIC_WORDS: Mapping[str, str] = {
@@ -16,7 +16,15 @@ METRIC_WORDS: Mapping[str, str] = {
     "average_precision": "Average precision (chance: the prevalence)",
     "brier": "Brier score (lower is better)",
     "ece": "Expected calibration error (lower is better)",
+    "auc_pooled": "Cross-validated AUC, out-of-fold scores pooled",
+    "auc_fold_mean": "Cross-validated AUC, mean over the folds",
 }
+CONTROL_WORDS: Mapping[str, str] = {
+    "shuffled_pairs/auc": "AUC that the patient's own ECG adds over a shuffled one (a proxy: about 0)",
+    "better_than_random": "Grad-CAM: share of random maps it beats in deletion and insertion",
+    "randomisation_similarity": "Grad-CAM: rank correlation with an untrained model's map (must be low)",
+}
+FAMILIES = ("cv", "subgroup", "control", "gradcam")
 SET_METRICS: Mapping[str, str] = {
     "coverage_present": "covered where present",
     "coverage_absent": "covered where absent",
@@ -48,22 +56,33 @@ class Table:
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure and what it is of. target "macro": the mean over targets."""
+    """A figure and what it is of. target "macro": the mean over targets.
+
+    family: "" on the test set, or one of FAMILIES; the metric of a subgroup is the group ("sex=female").
+    """
 
     task: str
     view: str
     target: str
     metric: str
     figure: Figure
+    family: str = ""
 
 
 def measured(figures: Mapping[str, FigureLike]) -> list[Measured]:
-    """Every figure whose key has the four parts task/view/target/metric; a target may itself hold a slash."""
+    """Every figure of a task: task/view/target/metric, after the task one of FAMILIES or none.
+
+    A target may itself hold a slash. Keys of another form are left out.
+    """
     found = []
     for key, given in figures.items():
-        parts = key.split("/")
-        if len(parts) >= 4 and parts[:2] != ["tmae", "masked_r2"]:
-            found.append(Measured(parts[0], parts[1], "/".join(parts[2:-1]), parts[-1], as_figure(given)))
+        task, *rest = key.split("/")
+        family = rest.pop(0) if rest and rest[0] in FAMILIES else ""
+        if family in ("control", "gradcam") and rest:
+            found.append(Measured(task, "", "", "/".join(rest), as_figure(given), family))
+        elif len(rest) >= 3 and task != "tmae":
+            target = "/".join(rest[1:-1])
+            found.append(Measured(task, rest[0], target, rest[-1], as_figure(given), family))
     return found
 
 
@@ -98,13 +117,42 @@ def about(figures: Iterable[Figure]) -> str:
 
 
 def task_tables(items: Sequence[Measured]) -> list[Table]:
-    """The tables of one task: AUC first, then every other metric, then the prediction sets."""
-    plain = [item for item in items if item.metric not in SET_METRICS and item.metric != "prevalence"]
+    """The tables of one task: AUC first, then every other metric, prediction sets, subgroups, controls."""
+    tested = [item for item in items if not item.family]
+    prevalence = {item.target: item.figure for item in tested if item.metric == "prevalence"}
+    plain = [item for item in tested if item.metric not in SET_METRICS and item.metric != "prevalence"]
     order = sorted({item.metric for item in plain}, key=_rank)
-    prevalence = {item.target: item.figure for item in items if item.metric == "prevalence"}
     tables = [_metric_table(metric, plain, prevalence) for metric in order]
-    sets = [item for item in items if item.metric in SET_METRICS]
-    return [*tables, _set_table(sets, prevalence)] if sets else tables
+    # Another set of patients than the test set, whose prevalence is therefore not theirs.
+    crossed = [item for item in items if item.family == "cv"]
+    tables += [_metric_table(metric, crossed, {}) for metric in sorted({item.metric for item in crossed})]
+    if sets := [item for item in tested if item.metric in SET_METRICS]:
+        tables.append(_set_table(sets, prevalence))
+    groups = [item for item in items if item.family == "subgroup"]
+    tables += [_subgroup_table(view, groups) for view in dict.fromkeys(item.view for item in groups)]
+    if controls := [item for item in items if item.family in ("control", "gradcam")]:
+        tables.append(_control_table(controls))
+    return tables
+
+
+def _subgroup_table(view: str, items: Sequence[Measured]) -> Table:
+    mine = [item for item in items if item.view == view]
+    cells = {(item.metric, item.target): item.figure for item in mine}
+    targets = list(dict.fromkeys(item.target for item in mine))
+    rows = tuple(
+        (spoken(group).replace("=", ": "), *(_with_n(cells.get((group, target))) for target in targets))
+        for group in dict.fromkeys(item.metric for item in mine)
+    )
+    title = f"AUC by subgroup, {VIEW_WORDS.get(view, spoken(view))}"
+    return Table(title, about(cells.values()), ("Subgroup", *targets), rows)
+
+
+def _control_table(items: Sequence[Measured]) -> Table:
+    rows = tuple(
+        (CONTROL_WORDS.get(item.metric, spoken(item.metric)), _with_n(item.figure), item.figure.data)
+        for item in items
+    )
+    return Table("Controls", "95 % intervals in brackets.", ("Control", "Measured", "Data"), rows)
 
 
 def _rank(metric: str) -> tuple[int, str]:
@@ -113,20 +161,25 @@ def _rank(metric: str) -> tuple[int, str]:
 
 
 def _metric_table(metric: str, items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> Table:
-    mine = [item for item in items if item.metric == metric]
+    mine = [item for item in items if item.metric == metric and item.view != "gain"]
     cells = {(item.target, item.view): item.figure for item in mine}
+    gains = [item.figure for item in items if item.metric == metric and item.view == "gain"]
     views = _views_in_order(item.view for item in mine)
-    targets = list(dict.fromkeys(item.target for item in mine))
     rows = tuple(
         (
             "macro mean" if target == "macro" else target,
             _positives(prevalence.get(target)),
             *(interval(cells[target, view]) if (target, view) in cells else "–" for view in views),
         )
-        for target in targets
+        for target in dict.fromkeys(item.target for item in mine)
     )
-    columns = ("Target", "Prevalence", *(VIEW_WORDS.get(view, view) for view in views))
-    return Table(METRIC_WORDS.get(metric, metric), about(cells.values()), columns, rows)
+    columns = ("Target", "Prevalence", *(VIEW_WORDS.get(view, spoken(view)) for view in views))
+    note = " ".join([about(cells.values()), *map(_gain_words, gains)])
+    return Table(METRIC_WORDS.get(metric, spoken(metric)), note, columns, rows)
+
+
+def _gain_words(gain: Figure) -> str:
+    return f"Gain of fusion over the better single view, macro mean: {interval(gain)}.".replace("\n", " ")
 
 
 def _set_table(items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> Table:
@@ -136,7 +189,7 @@ def _set_table(items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> T
     rows = tuple(
         (
             target,
-            VIEW_WORDS.get(view, view),
+            VIEW_WORDS.get(view, spoken(view)),
             _positives(prevalence.get(target)),
             *(_with_n(cells.get((target, view, metric))) for metric in metrics),
         )
@@ -147,18 +200,16 @@ def _set_table(items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> T
 
 
 def _with_n(figure: Figure | None) -> str:
-    return "–" if figure is None else f"{interval(figure)}, n = {figure.n:,}"
+    return "–" if figure is None else f"{interval(figure)}\nn = {figure.n:,}"
 
 
 def _positives(prevalence: Figure | None) -> str:
-    return (
-        "–" if prevalence is None else f"{percent(prevalence.value)} of {prevalence.n:,}".replace(" ", SPACE)
-    )
+    return "–" if prevalence is None else f"{share(prevalence.value)} of {prevalence.n:,}".replace(" ", SPACE)
 
 
 def _views_in_order(views: Iterable[str]) -> list[str]:
     given = list(dict.fromkeys(views))
-    first = [view for view in ("ecg+row", "gain", "ecg", "row") if view in given]
+    first = [view for view in ("ecg+row", "ecg", "row") if view in given]
     return first + [view for view in given if view not in first]
 
 
@@ -175,11 +226,17 @@ def masked_table(figures: Mapping[str, FigureLike]) -> Table | None:
 
 
 def plain_table(title: str, note: str, records: Sequence[Mapping[str, Any]]) -> Table | None:
-    """Records as they are, one a row; columns are the union of their keys in order. None without any."""
-    columns = tuple(dict.fromkeys(key for record in records for key in record))
-    if not columns:
+    """Records as they are, one a row; columns are the union of their keys, the name first.
+
+    None without any. A column in which nobody says anything is left out.
+    """
+    said = dict.fromkeys(
+        key for record in records for key, value in record.items() if value not in ("", None)
+    )
+    if not said:
         return None
-    rows = tuple(tuple(cell(record.get(column, "–")) for column in columns) for record in records)
+    columns = tuple(sorted(said, key=lambda column: column != "name"))
+    rows = tuple(tuple(cell(record.get(column)) or "–" for column in columns) for record in records)
     return Table(title, note, tuple(COLUMN_WORDS.get(column, spoken(column)) for column in columns), rows)
 
 

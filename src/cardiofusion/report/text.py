@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, TaskAnswer
-from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts
+from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
 from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
 
 WIDTH = 100
@@ -28,7 +28,7 @@ def _lines(assessment: Assessment) -> Iterator[str]:
     for name, answer in assessment.tasks.items():
         yield from _section(f"Answer: {spoken(name)}", _answer(answer))
     for name, given in assessment.explanations.items():
-        yield from _section(f"Why: {spoken(name)}", _reasons(given))
+        yield from _section(f"Why: {spoken(name)}", _reasons(assessment.tasks.get(name), given))
     yield from _section("Phenotype", (f"{k}: {v}" for k, v in phenotype_facts(assessment.phenotype)))
     yield from _section("Missing", (f"{spoken(what)}: {words}" for what, words in assessment.missing.items()))
     facts = provenance_facts(assessment.provenance)
@@ -81,9 +81,15 @@ def _answer(answer: TaskAnswer) -> Iterator[str]:
     yield f"made from: {made_from(answer)}. {answer.guarantee}"
 
 
-def _reasons(given: Mapping[str, Any]) -> Iterator[str]:
+def _reasons(answer: TaskAnswer | None, given: Mapping[str, Any]) -> Iterator[str]:
+    if caution := unused_words(answer, given):
+        yield f"⚠ {caution}"
     if gradcam := given.get("gradcam"):
-        yield f"the model looked at (for {gradcam.get('target', '')}): {'; '.join(gradcam.get('peaks', ()))}"
+        if "refused" in gradcam:
+            yield f"where the model looked is not shown: {gradcam['refused']}"
+        else:
+            peaks = "; ".join(gradcam.get("peaks", ()))
+            yield f"the model looked at (for {gradcam.get('target', '')}): {peaks}"
     if shap := given.get("shap"):
         steps = sorted(shap["contributions"], key=lambda item: -abs(item["contribution"]))[:MAX_CONTRIBUTIONS]
         said = ", ".join(f"{spoken(str(step['feature']))} {step['contribution']:+.2f}" for step in steps)

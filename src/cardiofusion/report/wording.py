@@ -14,7 +14,7 @@ VIEW_WORDS: Mapping[str, str] = {
     "ecg": "ECG alone",
     "row": "clinical row alone",
     "ecg+row": "ECG and clinical row",
-    "gain": "gain over the better single view",
+    "cmaf_row": "fusion model given the row alone",
 }
 SPACE = "\u00a0"  # keeps a number and its unit on one line
 
@@ -57,6 +57,11 @@ def percent(probability: float | None) -> str:
         return f"{'<0.1' if probability < 0.5 else '>99.9'}{SPACE}%"
     digits = 1 if probability < 0.0995 or probability > 0.9905 else 0
     return f"{100 * probability:.{digits}f}{SPACE}%"
+
+
+def share(value: float) -> str:
+    """A counted share in per cent; unlike a probability it may be exactly none or all."""
+    return f"{100 * value:.0f}{SPACE}%" if value in (0.0, 1.0) else percent(value)
 
 
 def frequency(probability: float | None) -> str:

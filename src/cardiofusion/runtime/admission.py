@@ -10,6 +10,7 @@ from cardiofusion.records import Quality, Recording, Value
 ADULT_YEARS = 18.0
 AGE_TOLERANCE_YEARS = 1.5  # a birthday between ECG and form, and rounding
 MIN_PACED = 20  # paced patients a bundle must have learnt from to be believed on one
+DISTRUST = "do not rely on what follows"
 PATIENT_KEYS = ("patient_id", "patient")
 
 
@@ -26,7 +27,7 @@ def population_warnings(
     age = _age(recording, row)
     known = population.get("age")
     if age is not None and age < ADULT_YEARS and (not known or known[0] >= ADULT_YEARS - 2):
-        yield f"This patient is a child ({age:g} years). The bundle learnt from adults: do not rely on what follows."
+        yield f"This patient is a child ({age:g} years), the bundle learnt from adults: {DISTRUST}."
     elif age is not None and known and not known[0] <= age <= known[1]:
         yield (
             f"Age {age:g} is outside the training data ({known['low']:g} to {known['high']:g} years):"
@@ -34,7 +35,7 @@ def population_warnings(
         )
     paced = quality is not None and any(finding.code == "paced" for finding in quality.findings)
     if paced and population.get("paced", 0) < MIN_PACED:
-        yield "The rhythm looks paced. The bundle did not learn from paced patients: do not rely on what follows."
+        yield f"The rhythm looks paced, and the bundle did not learn from paced patients: {DISTRUST}."
 
 
 def identity_warnings(
@@ -48,7 +49,11 @@ def identity_warnings(
     age, sex = row.get("age"), row.get("sex")
     if recording.sex is not None and isinstance(sex, str) and sex != recording.sex:
         yield f"WRONG PATIENT? The ECG is of a {recording.sex}, the clinical row of a {sex}."
-    if recording.age is not None and isinstance(age, float) and abs(age - recording.age) > AGE_TOLERANCE_YEARS:
+    if (
+        recording.age is not None
+        and isinstance(age, float)
+        and abs(age - recording.age) > AGE_TOLERANCE_YEARS
+    ):
         yield f"WRONG PATIENT? The ECG says {recording.age:g} years, the clinical row {age:g}."
     for key in PATIENT_KEYS:
         if key in given and recording.patient_id is not None and str(given[key]) != recording.patient_id:

@@ -26,7 +26,7 @@ def embed_to_file(
     system: System,
     sources: Sequence[RecordingSource],
     out: Path,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> tuple[int, int]:
     """Write `out` (.npz: ids, embedding [n, d], quality) in the order of `sources`; (embedded, refused).
 
@@ -40,7 +40,8 @@ def embed_to_file(
     try:
         while run.done < len(sources):
             run.add(system, sources[run.done : run.done + BATCH])
-            on_step(run.done, len(sources))
+            if on_step:
+                on_step(run.done, len(sources))
             if time.monotonic() - saved > SAVE_SECONDS:
                 run.save()
                 saved = time.monotonic()

@@ -18,12 +18,18 @@ def describe(path: Path) -> dict[str, Any]:
         return _ecg(path)
     if any((path / name).exists() for name in ("manifest.json", "manifest.sha256")):
         return _bundle(path)
-    raise InputError("inspect.folder", f"{path.name} is a folder but no bundle", "name an ECG file or a bundle")
+    raise InputError(
+        "inspect.folder", f"{path.name} is a folder but no bundle", "name an ECG file or a bundle"
+    )
 
 
 def describe_text(found: dict[str, Any]) -> str:
     """The same for people."""
-    lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in found.items() if value not in (None, [], {})]
+    lines = [
+        f"{name.replace('_', ' ')}: {_words(value)}"
+        for name, value in found.items()
+        if value not in (None, [], {})
+    ]
     return "\n".join(lines)
 
 
@@ -60,7 +66,10 @@ def _bundle(path: Path) -> dict[str, Any]:
         "verified": f"{len(bundle.names)} files match their SHA-256",
         "created": manifest["created"],
         "cardiofusion": manifest["cardiofusion"],
-        "tasks": [{k: task[k] for k in ("name", "kind", "labels", "modalities", "alignment")} for task in manifest["tasks"]],
+        "tasks": [
+            {k: task[k] for k in ("name", "kind", "labels", "modalities", "alignment")}
+            for task in manifest["tasks"]
+        ],
         "columns": [column["name"] for column in manifest["schema"]["columns"]] if manifest["schema"] else [],
         "training_data": manifest["training_data"],
         "split": manifest["split"],

@@ -44,9 +44,11 @@ def onnx_session(content: bytes, name: str) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 (onnxruntime raises a class of its own for each failure)
+    except Exception as error:
         first = str(error).splitlines()[0][:200]
-        raise BundleError("bundle.onnx", f"{name} cannot be loaded: {first}", "train the bundle again") from error
+        raise BundleError(
+            "bundle.onnx", f"{name} cannot be loaded: {first}", "train the bundle again"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Encoder:
     def __call__(self, signal: Float, present: NDArray[np.bool_]) -> Encoded:
         """Canonical ECGs [n, 12, 1000] and the leads present [n, 12]."""
         parts = [
-            self._session.run(None, {"signal": signal[at : at + EMBED_BATCH], "present": present[at : at + EMBED_BATCH]})
+            self._session.run(
+                None, {"signal": signal[at : at + EMBED_BATCH], "present": present[at : at + EMBED_BATCH]}
+            )
             for at in range(0, len(signal), EMBED_BATCH)
         ]
         return Encoded(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

@@ -98,7 +98,9 @@ class System:
         if encoded_row is not None and np.isnan(encoded_row).all():
             encoded_row = None
         if recording is None and encoded_row is None:
-            raise InputError("input.nothing", "there is neither an ECG nor a clinical value", "give one of them")
+            raise InputError(
+                "input.nothing", "there is neither an ECG nor a clinical value", "give one of them"
+            )
         quality = None if recording is None else assess_quality(recording)
         ecg = self._usable(recording, quality, encoded_row)
         encoded = None if ecg is None else self._encoder(ecg.signal[None], ecg.present[None])
@@ -114,7 +116,9 @@ class System:
             patient=self._patient(recording, encoded_row),
         )
 
-    def _usable(self, recording: Recording | None, quality: Quality | None, row: Row | None) -> CanonicalECG | None:
+    def _usable(
+        self, recording: Recording | None, quality: Quality | None, row: Row | None
+    ) -> CanonicalECG | None:
         """The canonical ECG; None where it is unfit and a row can answer instead."""
         if recording is None or self.manifest.canonical is None:
             return None
@@ -123,7 +127,9 @@ class System:
             return None
         if unfit:
             raise RecordingError(
-                "recording.unfit", f"this ECG cannot be read: {unfit[0]}", "record it again, or give a clinical row"
+                "recording.unfit",
+                f"this ECG cannot be read: {unfit[0]}",
+                "record it again, or give a clinical row",
             )
         return canonical(recording)
 
@@ -194,7 +200,9 @@ class System:
         lines += [f"Trained on {ALIGNMENT_WORDS[alignment]}. Experimental." for alignment in sorted(proxies)]
         return tuple(dict.fromkeys(lines))
 
-    def _missing(self, recording: Recording | None, ecg: CanonicalECG | None, row: Row | None) -> dict[str, str]:
+    def _missing(
+        self, recording: Recording | None, ecg: CanonicalECG | None, row: Row | None
+    ) -> dict[str, str]:
         missing: dict[str, str] = {}
         if recording is None:
             missing["ecg"] = "no ECG was given"
@@ -221,7 +229,9 @@ class System:
     ) -> dict[str, dict[str, Any]]:
         shown = self.manifest.details.get("explanations", {})
         return {
-            name: explain_task(self._models[name], ecg, row, answer, self.manifest.schema, shown.get(name, {}))
+            name: explain_task(
+                self._models[name], ecg, row, answer, self.manifest.schema, shown.get(name, {})
+            )
             for name, answer in answers.items()
         }
 

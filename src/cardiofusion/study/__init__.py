@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from cardiofusion.study.assembling import report_path
     from cardiofusion.study.pipeline import train_study
 
-__all__ = ["Reporter", "Silent", "Study", "new_study", "parse_study", "read_study", "report_path", "train_study"]
+__all__ = [
+    "Reporter",
+    "Silent",
+    "Study",
+    "new_study",
+    "parse_study",
+    "read_study",
+    "report_path",
+    "train_study",
+]
 
 
 def __getattr__(name: str) -> Any:

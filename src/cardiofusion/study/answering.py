@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from cardiofusion.study.groups import Groups
 from cardiofusion.study.tables import TableModel
 
 Logits = Mapping[str, NDArray[np.float64]]
-FUSED = "ecg+row"
+FUSED: Literal["ecg+row"] = "ecg+row"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,11 @@ class Chosen:
 
 
 def logits_by_view(
-    task: Task, table: TableModel | None, values: NDArray[np.float64] | None, model: CMAF | None, data: FusionData
+    task: Task,
+    table: TableModel | None,
+    values: NDArray[np.float64] | None,
+    model: CMAF | None,
+    data: FusionData,
 ) -> dict[str, NDArray[np.float64]]:
     """Logits [row, target] of every view of a task, NaN where a row lacks a modality.
 
@@ -82,7 +87,9 @@ def calibrate_views(
     ]
     return {
         view: {
-            target: _calibrate(target, logits[view][:, k], outcome[:, k], groups.probability, conformal, coverage)
+            target: _calibrate(
+                target, logits[view][:, k], outcome[:, k], groups.probability, conformal, coverage
+            )
             for k, target in enumerate(task.targets)
         }
         for view in task_views(task)
@@ -101,7 +108,9 @@ def _calibrate(
     known = np.isfinite(logit)
     p, c = probability_rows[known[probability_rows]], conformal_rows[known[conformal_rows]]
     probability = fit_probability(logit[p], outcome[p])
-    return TargetCalibration(probability, calibrate(target, probability.apply(logit[c]), outcome[c], coverage))
+    return TargetCalibration(
+        probability, calibrate(target, probability.apply(logit[c]), outcome[c], coverage)
+    )
 
 
 def probabilities(
@@ -129,7 +138,11 @@ def sets_by_view(
         values = probability[view]
         known = np.isfinite(values)
         included = np.stack(
-            [calibrated[t].sets.sets(np.where(known[:, k], values[:, k], 0.5)) for k, t in enumerate(targets)], 1
+            [
+                calibrated[t].sets.sets(np.where(known[:, k], values[:, k], 0.5))
+                for k, t in enumerate(targets)
+            ],
+            1,
         )
         out[view] = included & known[..., None]
     return out

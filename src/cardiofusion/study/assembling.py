@@ -58,14 +58,19 @@ def assemble(pipeline: Pipeline, out: Path) -> str:
 
 def report_path(bundle: Path) -> Path:
     """Where the study's report lies: beside the bundle, which holds only verified files."""
-    return bundle.with_name(f"{bundle.name}.report.html") if bundle.name != "bundle" else bundle.with_name("report.html")
+    return (
+        bundle.with_name(f"{bundle.name}.report.html")
+        if bundle.name != "bundle"
+        else bundle.with_name("report.html")
+    )
 
 
 def _export_mark(pipeline: Pipeline) -> str:
     stamps = [
         (stage / "stage.json").read_text(encoding="utf-8")
         for stage in sorted(pipeline.workspace.folder.iterdir())
-        if stage.name.startswith(("pretrain", "fuse-", "boost-", "phenotypes")) and (stage / "stage.json").exists()
+        if stage.name.startswith(("pretrain", "fuse-", "boost-", "phenotypes"))
+        and (stage / "stage.json").exists()
     ]
     return pipeline.study.fingerprint("cmaf", extra={"stages": stamps})
 
@@ -136,7 +141,10 @@ def parameters(pipeline: Pipeline) -> dict[str, int]:
     parts: dict[str, int] = {}
     if pipeline.uses_ecg:
         model = pipeline.encoder
-        parts = {"tmae_encoder": count_parameters(model.encoder), "tmae_decoder": count_parameters(model.decoder)}
+        parts = {
+            "tmae_encoder": count_parameters(model.encoder),
+            "tmae_decoder": count_parameters(model.decoder),
+        }
         if model.causes is not None:
             parts["tmae_causes"] = count_parameters(model.causes)
     fusions: dict[str, CMAF] = {task.name: pipeline.fusion(task) for task in pipeline.fused_tasks}
@@ -172,7 +180,9 @@ def training_data(pipeline: Pipeline) -> tuple[TrainingData, ...]:
     entries += [_data_entry(corpus, "ECGs without labels", 0) for corpus in pipeline.data.corpora]
     if pipeline.uses_ecg and pipeline.study.pretrain.virtual:
         n = pipeline.study.pretrain.virtual
-        entries.append(TrainingData("virtual patients", n, n, 0, use="ECGs with known causes", source="our generator"))
+        entries.append(
+            TrainingData("virtual patients", n, n, 0, use="ECGs with known causes", source="our generator")
+        )
     return tuple(entries)
 
 
@@ -191,7 +201,9 @@ def _data_entry(cohort: Cohort, use: str, n_rows: int) -> TrainingData:
 
 def _details(pipeline: Pipeline, results: Results, about: Mapping[str, Any]) -> dict[str, Any]:
     details: dict[str, Any] = {
-        "answers": {name: {"view": chosen.view, "why": chosen.why} for name, chosen in results.chosen.items()},
+        "answers": {
+            name: {"view": chosen.view, "why": chosen.why} for name, chosen in results.chosen.items()
+        },
         "explanations": results.verdicts,
         "notes": results.notes,
         "alignment_balance": results.balance,

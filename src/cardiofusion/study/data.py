@@ -19,9 +19,9 @@ from cardiofusion.tabular import RepairReport, repair
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """cohort: with the study's tasks, impossible values mended. repaired: what was mended, None without a table.
+    """cohort: with the study's tasks, impossible values mended. repaired: what was mended.
 
-    outcome_of: task name -> name of its outcome (two tasks may ask for the same). corpora: ECGs without labels.
+    outcome_of: task -> its outcome (two tasks may ask for the same). corpora: ECGs without labels.
     """
 
     cohort: Cohort

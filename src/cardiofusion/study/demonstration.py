@@ -21,7 +21,7 @@ TRUTH_PATIENTS = 4000
 
 
 def assess_newcomer(study: Study, out: Path) -> str:
-    """Write patient.hea/.dat/.csv and sheet.html under `out`; the assessment, and what could be known, as text."""
+    """Write the patient's files and sheet.html under `out`; the assessment, and the truth, as text."""
     cohort = virtual_cohort(1, study.seed + NEWCOMER_SEED)
     header = write_wfdb(cohort.recordings[0].read(), out)
     assert cohort.table is not None

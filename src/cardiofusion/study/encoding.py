@@ -39,7 +39,9 @@ from cardiofusion.tmae import (
 
 EMBED_BATCH = 64
 VIRTUAL_SEED = 1_000_003  # apart from the seeds of virtual cohorts, so that no virtual patient is in both
-MAX_HELD_OUT = 200  # ECGs behind the masked R2: enough for +-.02, and the baselines take a second each hundred
+MAX_HELD_OUT = (
+    200  # ECGs behind the masked R2: enough for +-.02, and the baselines take a second each hundred
+)
 R2_REPEATS = 1000
 
 
@@ -69,12 +71,16 @@ def pretrain_encoder(
     real = Unlabelled(ecgs.signal, ecgs.present)
     virtual = virtual_causes(plan.virtual, seed)
     if not len(real) and virtual is None:
-        raise StudyError("study.ecgs", "there is no ECG to learn from", "give corpora or virtual ECGs in [pretrain]")
+        raise StudyError(
+            "study.ecgs", "there is no ECG to learn from", "give corpora or virtual ECGs in [pretrain]"
+        )
     options = PretrainingOptions(
         epochs=plan.epochs, batch=plan.batch, mask=plan.mask, learning_rate=plan.learning_rate
     )
     model, history = pretrain(real, virtual, config_for(plan.virtual), options, seed, checkpoint, on_step)
-    write_bytes(folder / "encoder.safetensors", save({k: v.contiguous() for k, v in model.state_dict().items()}))
+    write_bytes(
+        folder / "encoder.safetensors", save({k: v.contiguous() for k, v in model.state_dict().items()})
+    )
     save_json(folder / "history.json", [asdict(epoch) for epoch in history])
 
 
@@ -99,7 +105,7 @@ def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[
 def masked_r2_figures(
     model: TMAE, training: EcgSet, held_out: EcgSet, mask: float, seed: int, data: str
 ) -> dict[str, Figure]:
-    """"tmae/masked_r2/<predictor>" on held-out ECGs, every predictor on the same masks."""
+    """ "tmae/masked_r2/<predictor>" on held-out ECGs, every predictor on the same masks."""
     held_out = held_out.take(np.arange(min(len(held_out), MAX_HELD_OUT)))
     ecgs = Unlabelled(held_out.signal, held_out.present)
     hidden = masks_for(ecgs, model.config.n_patches, mask, seed)

@@ -36,7 +36,7 @@ class TestResult:
 
 
 def test_figures(result: TestResult, rng: np.random.Generator, repeats: int) -> dict[str, Figure]:
-    """"<task>/<view>/<target>/<metric>" and "<task>/gain/macro/auc"."""
+    """ "<task>/<view>/<target>/<metric>" and "<task>/gain/macro/auc"."""
     figures = evaluate_task(
         result.task,
         result.outcome,
@@ -97,7 +97,7 @@ def cross_validation_figures(
     rng: np.random.Generator,
     repeats: int,
 ) -> dict[str, Figure]:
-    """"<task>/cv/<view>/<target>/auc_pooled" and "auc_fold_mean", and the macro means over targets."""
+    """ "<task>/cv/<view>/<target>/auc_pooled" and "auc_fold_mean", and the macro means over targets."""
     figures: dict[str, Figure] = {}
     for k, target in enumerate(targets):
         known = np.isfinite(outcome[:, k]) & np.isfinite(logits[:, k])
@@ -120,7 +120,7 @@ def subgroup_figures(
         name: age_bands(values) if name == "age" else values.astype(np.str_)
         for name, values in covariates.items()
     }
-    figures = {}
+    figures: dict[str, Figure] = {}
     for k, target in enumerate(result.task.targets):
         scores = result.probability[view][:, k]
         known = np.isfinite(scores)
@@ -157,7 +157,10 @@ def gradcam_verdict(
     better = pooled(results, data)
     alike = float(np.mean(similarity)) if similarity else float("nan")
     shown = passes(better, alike)
-    why = f"beats {100 * better.value:.0f} % of random maps; rank correlation {alike:.2f} with an untrained model's map"
+    why = (
+        f"beats {100 * better.value:.0f} % of random maps; rank correlation {alike:.2f} with an untrained"
+        " model's map"
+    )
     figures = {
         "better_than_random": better,
         "randomisation_similarity": Figure(alike, float("nan"), float("nan"), len(similarity), data),
@@ -184,8 +187,10 @@ def _scores(
         tokens = ecg_tokens(encoder.encoder(torch.from_numpy(batch), leads), leads)
         row = torch.zeros(n, fusion.features.bias.shape[0])
         logits = fusion(tokens, row, torch.ones(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)).logits
-    return logits.numpy().astype(np.float64)
+    scores: NDArray[np.float64] = logits.numpy().astype(np.float64)
+    return scores
 
 
 def _sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    return 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+    p: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
+    return p

@@ -59,7 +59,7 @@ def train_task_fusion(
             train_rows, stop_rows = rest[stop == 0], rest[stop == 1]
             model = _train(data, schema, train_rows, stop_rows, plan, seed + k, _part(on_step, 1 + k, parts))
             for view in ("ecg", "ecg+row"):
-                logits[view][held] = fusion_logits(model, data, held, view)  # type: ignore[arg-type]
+                logits[view][held] = fusion_logits(model, data, held, view)
         np.savez(folder / "out_of_fold.npz", fold=fold, ecg=logits["ecg"], both=logits["ecg+row"])
 
 

@@ -62,7 +62,9 @@ def split_patients(
 
 def _by_fold(split: Split, fold: NDArray[np.int64] | None) -> list[Rows]:
     if fold is None:
-        raise StudyError("study.folds", "the data has no folds", "give shares in [split], or name a fold column")
+        raise StudyError(
+            "study.folds", "the data has no folds", "give shares in [split], or name a fold column"
+        )
     parts = []
     for name, numbers in (("train", split.train), ("calibrate", split.calibrate), ("test", split.test)):
         rows = np.flatnonzero(np.isin(fold, np.asarray(numbers)))

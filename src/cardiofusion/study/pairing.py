@@ -23,7 +23,9 @@ def matched_pairs(
     """ECG and row of the same visit; either may be absent."""
     n = len(cohort)
     if ecgs is None or tokens is None:
-        raise StudyError("study.ecgs", "this task needs ECGs and the cohort has none", "name its ECGs in [data]")
+        raise StudyError(
+            "study.ecgs", "this task needs ECGs and the cohort has none", "name its ECGs in [data]"
+        )
     index = np.where(ecgs.usable, np.arange(n), NOBODY).astype(np.int64)
     return FusionData(tokens, index, *_rows(cohort.table, n), outcome)
 
@@ -37,7 +39,7 @@ def covariate_pairs(
     outcome: NDArray[np.float32],
     seed: int,
 ) -> tuple[FusionData, dict[str, Any]]:
-    """Each row beside an ECG of another person of its sex and age, matched inside each group; and the balance.
+    """Each row beside an ECG of another of its sex and age, matched inside each group; and the balance.
 
     Raises StudyError where the table has no age and sex to match on.
     """
@@ -72,7 +74,8 @@ def latent_pairs(
 def _rows(table: ClinicalTable | None, n: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Rows [n, feature] and which of them hold anything; one empty feature where there is no table."""
     values = np.full((n, 1), np.nan) if table is None else table.values
-    return values.astype(np.float32), np.isfinite(values).any(axis=1)
+    given = np.asarray(np.isfinite(values).any(axis=1), np.bool_)
+    return values.astype(np.float32), given
 
 
 def _table(cohort: Cohort) -> ClinicalTable:

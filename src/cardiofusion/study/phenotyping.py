@@ -65,4 +65,3 @@ def find_phenotypes(
             "labels": found.labels.tolist(),
         },
     )
-

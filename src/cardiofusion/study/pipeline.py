@@ -137,7 +137,7 @@ class Pipeline:
 
     @cached_property
     def learning_ecgs(self) -> EcgSet | None:
-        """What the encoder may see: learning patients of the cohort, and corpora but for their test patients."""
+        """What the encoder may see: the cohort's learning patients, and corpora but for test patients."""
         parts = []
         if self.cohort_ecgs is not None:
             rows = self.groups.learning
@@ -266,7 +266,11 @@ class Pipeline:
                     "cmaf",
                     "split",
                     "booster",
-                    extra={"data": self.data.digest, "encoder": self._pretrain_mark, "alignment": task.alignment},
+                    extra={
+                        "data": self.data.digest,
+                        "encoder": self._pretrain_mark,
+                        "alignment": task.alignment,
+                    },
                 ),
                 lambda folder, task=task: train_task_fusion(  # type: ignore[misc]
                     self.pairs(task)[0],
@@ -287,7 +291,9 @@ class Pipeline:
         return [task for task in self.cohort.tasks if "ecg" in task.modalities]
 
     def _schema(self, task: Task) -> Any:
-        return self.cohort.table.schema if self.cohort.table is not None and "row" in task.modalities else None
+        return (
+            self.cohort.table.schema if self.cohort.table is not None and "row" in task.modalities else None
+        )
 
     def fusion(self, task: Task) -> CMAF:
         return load_fusion(self.workspace.folder / f"fuse-{task.name}", self.pairs(task)[0], self.study.cmaf)

@@ -55,8 +55,8 @@ def report_of(pipeline: Pipeline, results: Results, manifest: Manifest, digest: 
         parameters=manifest.parameters,
         conformal=_conformal(pipeline, results),
         transductive=(
-            "The encoder saw no ECG of a calibration or test patient, labelled or not. In the cross-validation it"
-            " had seen, without labels, the ECGs of most held-out patients (transductive)."
+            "The encoder saw no ECG of a calibration or test patient, labelled or not. In cross-validation"
+            " it had seen, without labels, the ECGs of most held-out patients (transductive)."
             if pipeline.uses_ecg
             else ""
         ),
@@ -79,7 +79,8 @@ def _repairs(report: Mapping[str, Any] | None) -> list[str]:
     if report is None:
         return []
     return [
-        f"{rule['column']}: {rule['rule']} in {rule['count']:,} of {report['rows']:,} rows" for rule in report["rules"]
+        f"{rule['column']}: {rule['rule']} in {rule['count']:,} of {report['rows']:,} rows"
+        for rule in report["rules"]
     ]
 
 
@@ -97,7 +98,8 @@ def _warnings(pipeline: Pipeline) -> list[str]:
         if errors:
             first = errors[0]
             lines.append(
-                f"{place.name}: {len(errors)} ECG(s) could not be read (first: {first['record']}: {first['reason']})."
+                f"{place.name}: {len(errors)} ECG(s) could not be read, the first being {first['record']}:"
+                f" {first['reason']}."
             )
         unfit = int((np.load(place / "grade.npy", allow_pickle=False) == "unfit").sum())
         if unfit:
@@ -130,7 +132,11 @@ def _set_sizes(results: Results) -> dict[str, dict[str, float]]:
         count = sets.sum(axis=2).ravel()
         sizes[name] = {
             words: float((count == n).mean())
-            for n, words in ((1, "one answer"), (2, "both (cannot tell)"), (0, "none (unlike what it learnt)"))
+            for n, words in (
+                (1, "one answer"),
+                (2, "both (cannot tell)"),
+                (0, "none (unlike what it learnt)"),
+            )
         }
     return sizes
 
@@ -139,7 +145,8 @@ def _training(pipeline: Pipeline) -> dict[str, Sequence[float]]:
     if not pipeline.uses_ecg:
         return {}
     history = history_of(pipeline.workspace.folder / "pretrain")
-    curves = {"hidden patches (1 - R2 in training)": [epoch["reconstruction"] for epoch in history]}
+    curves: dict[str, Sequence[float]] = {}
+    curves["hidden patches: error over power"] = [epoch["reconstruction"] for epoch in history]
     if pipeline.study.pretrain.virtual:
         curves["causes, from a quarter of the ECG"] = [epoch["causes_masked"] for epoch in history]
         curves["causes, from all of it"] = [epoch["causes_full"] for epoch in history]
@@ -192,7 +199,9 @@ def _limitations(pipeline: Pipeline) -> list[str]:
         "Intervals are 95 % bootstraps over patients of one split; another split would move the values too.",
     ]
     if pipeline.cohort.name == "virtual":
-        lines.insert(0, "These are virtual patients: the figures test the machinery and say nothing about people.")
+        lines.insert(
+            0, "These are virtual patients: the figures test the machinery and say nothing about people."
+        )
     if any(task.alignment != "matched" for task in pipeline.cohort.tasks):
         lines.append("Proxy alignment: ECG and row are not of the same person.")
     return lines

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.cmaf import FusionData
+from cardiofusion.bundle import task_views
+from cardiofusion.cmaf import NOBODY, FusionData
 from cardiofusion.conformal import TargetCalibration
 from cardiofusion.evaluate import better_single
 from cardiofusion.records import ALIGNMENT_WORDS, Figure, Task
@@ -39,7 +40,7 @@ class Results:
     """figures: key -> Figure. calibrations: task -> view -> target. chosen: the view that answers a task.
 
     verdicts: task -> explanation kind -> whether it may be shown. balance: task -> covariate balance.
-    notes: sentences a reader of the report must know. reliability: task -> (probability, outcome) on test rows.
+    tested: task -> its test rows. notes: sentences a reader of the report must know.
     """
 
     figures: dict[str, Figure] = field(default_factory=dict)
@@ -131,7 +132,7 @@ def _crossed(
     if kept.exists():
         with np.load(kept, allow_pickle=False) as arrays:
             found["ecg"] = (arrays["ecg"], arrays["fold"])
-            if FUSED in task_names(task):
+            if FUSED in task_views(task):
                 found[FUSED] = (arrays["both"], arrays["fold"])
     figures: dict[str, Figure] = {}
     for view, (logits, fold) in found.items():
@@ -143,17 +144,11 @@ def _crossed(
             logits,
             fold,
             pipeline.patient_ids,
-            f"{pipeline.cohort.name}, all patients, out of fold",
+            f"{pipeline.cohort.name}, all patients",
             rng,
             repeats,
         )
     return figures
-
-
-def task_names(task: Task) -> tuple[str, ...]:
-    from cardiofusion.bundle import task_views
-
-    return task_views(task)
 
 
 def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:
@@ -161,7 +156,11 @@ def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:
     assert pipeline.cohort.table is not None
     rows = pipeline.cohort.table.values.astype(np.float32)
     return FusionData(
-        np.zeros((1, 1, 1), np.float32), np.full(n, -1, np.int64), rows, np.isfinite(rows).any(axis=1), outcome
+        np.zeros((1, 1, 1), np.float32),
+        np.full(n, -1, np.int64),
+        rows,
+        np.isfinite(rows).any(axis=1),
+        outcome,
     )
 
 
@@ -174,11 +173,17 @@ def _covariates(pipeline: Pipeline, rows: NDArray[np.intp]) -> Mapping[str, NDAr
             if name in table.schema.names:
                 column = table.schema[name]
                 values = table.values[rows, table.schema.names.index(name)]
-                shown = values if column.kind == "number" else np.array([column.show(v) or "not known" for v in values])
+                shown = (
+                    values
+                    if column.kind == "number"
+                    else np.array([column.show(v) or "not known" for v in values])
+                )
                 found["age" if name == "age" else "sex"] = shown
     elif ecgs is not None:
         found["age"] = ecgs.age[rows]
-        found["sex"] = np.where(np.isnan(ecgs.sex), "not known", np.where(ecgs.sex == 1, "male", "female"))[rows]
+        found["sex"] = np.where(np.isnan(ecgs.sex), "not known", np.where(ecgs.sex == 1, "male", "female"))[
+            rows
+        ]
     return found
 
 
@@ -200,12 +205,14 @@ def _gain_words(result: TestResult, figures: Mapping[str, Figure]) -> str:
     """The first line of the report: does fusion help?"""
     task = result.task
     gain = figures.get(f"{task.name}/gain/macro/auc")
-    single = better_single(result.outcome, {v: p for v, p in result.probability.items() if v in ("ecg", "row")})
+    single = better_single(
+        result.outcome, {v: p for v, p in result.probability.items() if v in ("ecg", "row")}
+    )
     if gain is None:
         return f"{task.name}: whether fusion helps cannot be measured on these test patients."
     verdict = "helps" if gain.low > 0 else "hurts" if gain.high < 0 else "does not measurably help"
     proxy = "" if task.alignment == "matched" else f" ({ALIGNMENT_WORDS[task.alignment]})"
     return (
-        f"{task.name}: fusing ECG and row {verdict}: AUC {gain.value:+.3f} [{gain.low:+.3f} to {gain.high:+.3f}]"
-        f" against {single} alone, n = {gain.n:,}{proxy}."
+        f"{task.name}: fusing ECG and row {verdict}: AUC {gain.value:+.3f}"
+        f" [{gain.low:+.3f} to {gain.high:+.3f}] against {single} alone, n = {gain.n:,}{proxy}."
     )

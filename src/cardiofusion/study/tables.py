@@ -60,7 +60,11 @@ def train_table(
         )
         write_text(folder / f"{k}.lgb.txt", booster.model.text)
         described.append(
-            {"policy": booster.policy.to_json(), "trained": booster.n_trained, "stopped": booster.n_validation}
+            {
+                "policy": booster.policy.to_json(),
+                "trained": booster.n_trained,
+                "stopped": booster.n_validation,
+            }
         )
         on_step((k + 1) * (folds + 1), n_targets * (folds + 1))
     np.save(folder / "out_of_fold.npy", np.column_stack(logits), allow_pickle=False)

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 N_LEADS = 12
+TYPICAL_MV = 0.25
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class TMAEConfig:
         return N_LEADS * self.width
 
 
-class Visible(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Visible:
     """The tokens the encoder may see, as a flat list: `index` [b, k] into lead * n_patches + time.
 
     `valid` [b, k] is False for padding, where an ECG has fewer leads than its neighbours in the batch.
@@ -91,8 +92,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
         b, n, width = x.shape
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)  # [b, head, n, width/head]
-        return self.out(mixed.transpose(1, 2).reshape(b, n, width))
+        mixed = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=allowed
+        )  # [b, head, n, width/head]
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, n, width))
+        return out
 
 
 class AxisBlock(nn.Module):
@@ -113,47 +117,86 @@ class AxisBlock(nn.Module):
         x = x + self.across_leads(columns, allowed).view(b, times, leads, width).transpose(1, 2)
         rows = self.norm_time(x).reshape(b * leads, times, width)
         x = x + self.along_time(rows, None).view(b, leads, times, width)
-        return x + self.mlp(self.norm_mlp(x))
+        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        return out
 
     def flat(self, x: Tensor, same_time: Tensor, same_lead: Tensor) -> Tensor:
         """The same for a flat list of tokens x [b, k, width]; both masks [b, 1, k, k]."""
         x = x + self.across_leads(self.norm_lead(x), same_time)
         x = x + self.along_time(self.norm_time(x), same_lead)
-        return x + self.mlp(self.norm_mlp(x))
+        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        return out
+
+
+class AxisStack(nn.ModuleList):
+    """Axis blocks one after another, over a grid or a flat list of tokens."""
+
+    def __init__(self, width: int, heads: int, layers: int) -> None:
+        super().__init__(AxisBlock(width, heads) for _ in range(layers))
+
+    def grid(self, x: Tensor, leads_allowed: Tensor) -> Tensor:
+        for block in self:
+            assert isinstance(block, AxisBlock)
+            x = block.grid(x, leads_allowed)
+        return x
+
+    def flat(self, x: Tensor, same_time: Tensor, same_lead: Tensor) -> Tensor:
+        for block in self:
+            assert isinstance(block, AxisBlock)
+            x = block.flat(x, same_time, same_lead)
+        return x
 
 
 class Encoder(nn.Module):
     """ECG [b, 12, sample] and the leads present [b, 12] -> tokens [b, 12, time, width]."""
 
+    time: Tensor
+
     def __init__(self, config: TMAEConfig) -> None:
         super().__init__()
         self.config = config
         c = config.stem_width
-        self.stem = nn.Sequential(
-            nn.Conv1d(1, c, 9, stride=2, padding=4), nn.GELU(), nn.Conv1d(c, c, 5, padding=2), nn.GELU()
-        )
+        first, second = nn.Conv1d(1, c, 9, stride=2, padding=4), nn.Conv1d(c, c, 5, padding=2)
+        self.stem = nn.Sequential(first, nn.GELU(), second, nn.GELU())
         self.tokenise = nn.Linear(c * config.patch // 2, config.width)
         self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.5)
-        self.blocks = nn.ModuleList(AxisBlock(config.width, config.heads) for _ in range(config.layers))
+        self.blocks = AxisStack(config.width, config.heads, config.layers)
         self.norm = nn.LayerNorm(config.width)
         self.register_buffer("time", time_code(config.n_patches, config.width), persistent=False)
+        self._start_loud(first, second)
+
+    def _start_loud(self, first: nn.Conv1d, second: nn.Conv1d) -> None:
+        """Tokens of an ordinary ECG (0.25 mV RMS) start as large as the position codes.
+
+        With torch's own start they would be a hundredth of them, and a thousand steps go by before the
+        network notices the signal.
+        """
+        for layer in (first, second):
+            nn.init.kaiming_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            first.weight.mul_(1.0 / TYPICAL_MV)
+        nn.init.normal_(self.tokenise.weight, std=self.tokenise.in_features**-0.5)
 
     def frames(self, signal: Tensor) -> Tensor:
         """Stem features [b, 12, time, channel, frame], 20 ms a frame: what Grad-CAM looks at."""
         b, n = signal.shape[0], self.config.n_patches
         patches = signal.reshape(b * N_LEADS * n, 1, self.config.patch)
-        return self.stem(patches).unflatten(0, (b, N_LEADS, n))
+        features: Tensor = self.stem(patches)
+        return features.view(b, N_LEADS, n, *features.shape[1:])
 
     def tokens_from(self, frames: Tensor) -> Tensor:
         """Tokens before attention, positions added: [b, 12, time, width]."""
-        return self.tokenise(frames.flatten(3)) + self.time + self.lead[:, None]
+        tokens: Tensor = self.tokenise(frames.flatten(3)) + self.time + self.lead[:, None]
+        return tokens
 
     def attend(self, tokens: Tensor, present: Tensor) -> Tensor:
         """Full-grid attention; tokens of absent leads come out as zeros."""
         allowed = present[:, None, None, :]
-        for block in self.blocks:
-            tokens = block.grid(tokens, allowed)
-        return self.norm(tokens) * present[:, :, None, None]
+        tokens = self.blocks.grid(tokens, allowed)
+        out: Tensor = self.norm(tokens) * present[:, :, None, None]
+        return out
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         return self.attend(self.tokens_from(self.frames(signal)), present)
@@ -168,9 +211,9 @@ class Encoder(nn.Module):
         place = (self.time + self.lead[:, None]).flatten(0, 1)
         tokens = self.tokenise(features.flatten(2)) + place[seen.index]
         same_time, same_lead = axis_masks(seen, n)
-        for block in self.blocks:
-            tokens = block.flat(tokens, same_time, same_lead)
-        return self.norm(tokens)
+        tokens = self.blocks.flat(tokens, same_time, same_lead)
+        out: Tensor = self.norm(tokens)
+        return out
 
 
 def axis_masks(seen: Visible, n_patches: int) -> tuple[Tensor, Tensor]:
@@ -190,6 +233,8 @@ def pool(tokens: Tensor) -> Tensor:
 class Decoder(nn.Module):
     """Visible tokens back to the samples of every patch: [b, 12, time, patch]."""
 
+    time: Tensor
+
     def __init__(self, config: TMAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -197,9 +242,10 @@ class Decoder(nn.Module):
         self.narrow = nn.Linear(config.width, width)
         self.mask = nn.Parameter(torch.zeros(width))
         self.lead = nn.Parameter(torch.randn(N_LEADS, width) * 0.5)
-        self.blocks = nn.ModuleList(AxisBlock(width, config.heads) for _ in range(config.decoder_layers))
+        self.blocks = AxisStack(width, config.heads, config.decoder_layers)
         self.norm = nn.LayerNorm(width)
         self.samples = nn.Linear(width, config.patch)
+        nn.init.normal_(self.samples.weight, std=0.01)  # start near the mean, which scores R2 = 0
         self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
 
     def forward(self, tokens: Tensor, seen: Visible, present: Tensor) -> Tensor:
@@ -209,9 +255,9 @@ class Decoder(nn.Module):
         grid = grid.scatter(1, seen.index[..., None].expand(-1, -1, width), shown).view(b, N_LEADS, n, width)
         grid = grid + self.time + self.lead[:, None]
         allowed = present[:, None, None, :]
-        for block in self.blocks:
-            grid = block.grid(grid, allowed)
-        return self.samples(self.norm(grid))
+        grid = self.blocks.grid(grid, allowed)
+        samples: Tensor = self.samples(self.norm(grid))
+        return samples
 
 
 class TMAE(nn.Module):
@@ -237,7 +283,8 @@ class TMAE(nn.Module):
         """Cause scores [b, cause] (numbers as they are, flags as logits)."""
         if self.causes is None:
             raise ValueError("this TMAE was built without causes")
-        return self.causes(embedding)
+        scores: Tensor = self.causes(embedding)
+        return scores
 
     def _pool_visible(self, tokens: Tensor, seen: Visible) -> Tensor:
         """The embedding from visible tokens: each lead's mean over what is seen of it."""

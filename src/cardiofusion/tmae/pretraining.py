@@ -104,7 +104,7 @@ def pretrain(
         for batch in _batches(real, virtual, options, seed, epoch, steps):
             rate = warm_cosine(optimiser.steps, total, options.learning_rate, max(1, total // 20))
             losses = _losses(model, *batch, options)
-            torch.stack([losses[0], options.cause_weight * (losses[1] + losses[2])]).sum().backward()
+            torch.stack([losses[0], options.cause_weight * (losses[1] + losses[2])]).sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step(rate)
             sums += [float(loss.detach()) for loss in losses]
             if on_step:
@@ -207,7 +207,9 @@ def _save(checkpoint: Path | None, model: TMAE, optimiser: AdamW, history: list[
         return
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"optimiser.{name}": value for name, value in optimiser.state().items()}
-    tensors["history"] = torch.tensor([list(asdict(epoch).values()) for epoch in history], dtype=torch.float64)
+    tensors["history"] = torch.tensor(
+        [list(asdict(epoch).values()) for epoch in history], dtype=torch.float64
+    )
     write_bytes(checkpoint, save({name: value.contiguous() for name, value in tensors.items()}))
 
 

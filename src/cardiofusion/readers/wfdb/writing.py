@@ -20,7 +20,9 @@ def write_wfdb(recording: Recording, folder: Path | str) -> Path:
     """
     name, folder = recording.record_id, Path(folder)
     if not name or not all(letter.isalnum() or letter in "-_" for letter in name):
-        raise RecordingError("recording.name", f"{name!r} cannot name a WFDB record", "letters, digits, - and _")
+        raise RecordingError(
+            "recording.name", f"{name!r} cannot name a WFDB record", "letters, digits, - and _"
+        )
     steps = np.rint(recording.signal * STEPS_PER_MV)
     if np.nanmax(np.abs(steps), initial=0.0) > 32767:
         raise RecordingError("recording.range", f"{name} exceeds 32.767 mV", "check its gain")
