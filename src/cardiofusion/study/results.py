@@ -155,13 +155,8 @@ def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:
     n = len(pipeline.cohort)
     assert pipeline.cohort.table is not None
     rows = pipeline.cohort.table.values.astype(np.float32)
-    return FusionData(
-        np.zeros((1, 1, 1), np.float32),
-        np.full(n, -1, np.int64),
-        rows,
-        np.isfinite(rows).any(axis=1),
-        outcome,
-    )
+    nobody, given = np.full(n, NOBODY, np.int64), np.asarray(np.isfinite(rows).any(axis=1), np.bool_)
+    return FusionData(np.zeros((1, 1, 1), np.float32), nobody, rows, given, outcome)
 
 
 def _covariates(pipeline: Pipeline, rows: NDArray[np.intp]) -> Mapping[str, NDArray[Any]]:
