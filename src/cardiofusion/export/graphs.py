@@ -76,7 +76,9 @@ def explanation_graph(encoder: Encoder, fusion: CMAF) -> bytes:
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
-        return _export(_traced(encoder, fusion), _patient(encoder, fusion), _INPUTS, _OUTPUTS)
+        # onnxscript's optimiser would take longer than the rest together; onnxruntime optimises when it loads.
+        traced = _traced(encoder, fusion)
+        return _export(traced, _patient(encoder, fusion), _INPUTS, _OUTPUTS, optimize=False)
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
@@ -146,6 +148,7 @@ def _export(
     inputs: list[str],
     outputs: list[str],
     any_batch: bool = False,
+    optimize: bool = True,
 ) -> bytes:
     with _exporter():
         batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
@@ -157,6 +160,7 @@ def _export(
             input_names=inputs,
             output_names=outputs,
             dynamic_shapes=shapes,
+            optimize=optimize,
             verbose=False,
         )
         if program is None:

@@ -1,6 +1,14 @@
 """The nouns: recordings, clinical rows, cohorts, tasks, assessments; errors, leads, splits."""
 
-from cardiofusion.records.assessment import NOTICE, Assessment, Finding, Quality, Severity, TaskAnswer
+from cardiofusion.records.assessment import (
+    NOTICE,
+    Assessment,
+    Finding,
+    Quality,
+    Severity,
+    TaskAnswer,
+    assessment_schema,
+)
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
 from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, Modality, Task
 from cardiofusion.records.errors import (
@@ -64,6 +72,7 @@ __all__ = [
     "Task",
     "TaskAnswer",
     "Value",
+    "assessment_schema",
     "complete_limb_leads",
     "conversion_factor",
     "known_unit",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any, Literal
 
 from cardiofusion.records.cohort import Alignment, Modality
@@ -77,5 +79,20 @@ class Assessment:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and finite numbers."""
-        document: dict[str, Any] = dataclasses.asdict(self)
+        document: dict[str, Any] = _plain(dataclasses.asdict(self))
         return document
+
+
+def assessment_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Assessment.to_json`."""
+    schema: dict[str, Any] = json.loads(
+        files("cardiofusion.records").joinpath("assessment.schema.json").read_text("utf-8")
+    )
+    return schema
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists: JSON knows no tuple."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -29,10 +29,7 @@ def population_warnings(
     if age is not None and age < ADULT_YEARS and (not known or known[0] >= ADULT_YEARS - 2):
         yield f"This patient is a child ({age:g} years), the bundle learnt from adults: {DISTRUST}."
     elif age is not None and known and not known[0] <= age <= known[1]:
-        yield (
-            f"Age {age:g} is outside the training data ({known['low']:g} to {known['high']:g} years):"
-            " do not rely on what follows."
-        )
+        yield (f"Age {age:g} is outside the training data ({known[0]:g} to {known[1]:g} years): {DISTRUST}.")
     paced = quality is not None and any(finding.code == "paced" for finding in quality.findings)
     if paced and population.get("paced", 0) < MIN_PACED:
         yield f"The rhythm looks paced, and the bundle did not learn from paced patients: {DISTRUST}."

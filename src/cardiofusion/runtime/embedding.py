@@ -66,22 +66,23 @@ class _Run:
         self._resume()
 
     def add(self, system: System, sources: Sequence[RecordingSource]) -> None:
-        ecgs: list[CanonicalECG] = []
+        ids, quality, ecgs = list[str](), list[str](), list[CanonicalECG]()
+        errors: list[tuple[str, str, str]] = []
         for source in sources:
             try:
-                recording = source.read()
-                quality = assess_quality(recording)
-                if quality.grade == "unfit":
-                    worst = next(f for f in quality.findings if f.severity == "unfit")
-                    raise RecordingError(f"quality.{worst.code}", worst.message, "record it again")
-                ecgs.append(canonical(recording))
+                grade, ecg = _read(source)
             except RecordingError as error:
-                self.errors.append((source.record_id, error.code, error.message))
+                errors.append((source.record_id, error.code, error.message))
                 continue
-            self.ids.append(source.record_id)
-            self.quality.append(quality.grade)
-        if ecgs:
-            self.embedding.extend(system.embed(ecgs))
+            ids.append(source.record_id)
+            quality.append(grade)
+            ecgs.append(ecg)
+        embedding = list(system.embed(ecgs)) if ecgs else []
+        # Only now, all together: Ctrl-C while reading must not leave ids without their embeddings.
+        self.ids += ids
+        self.quality += quality
+        self.embedding += embedding
+        self.errors += errors
         self.done += len(sources)
 
     def save(self) -> None:
@@ -100,6 +101,16 @@ class _Run:
                 self.done = int(state["done"])
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return  # nothing to go on from
+
+
+def _read(source: RecordingSource) -> tuple[str, CanonicalECG]:
+    """Grade and canonical form. Raises RecordingError for an ECG that cannot be read or is unfit."""
+    recording = source.read()
+    quality = assess_quality(recording)
+    if quality.grade == "unfit":
+        worst = next(f for f in quality.findings if f.severity == "unfit")
+        raise RecordingError(f"quality.{worst.code}", worst.message, "record it again")
+    return quality.grade, canonical(recording)
 
 
 def _mark(system: System, sources: Sequence[RecordingSource]) -> str:

@@ -82,9 +82,7 @@ def calibrate_views(
     seed: int,
 ) -> dict[str, dict[str, TargetCalibration]]:
     """view -> target -> calibration. Raises CalibrationError where a class has too few patients."""
-    conformal = groups.conformal[
-        one_row_a_patient(patient_ids[groups.conformal], np.random.default_rng([seed, 7]))
-    ]
+    conformal = _conformal_rows(groups, patient_ids, seed)
     return {
         view: {
             target: _calibrate(
@@ -95,6 +93,25 @@ def calibrate_views(
         for view in task_views(task)
         if view in logits
     }
+
+
+def check_calibration(
+    task: Task,
+    outcome: NDArray[np.float32],
+    groups: Groups,
+    patient_ids: NDArray[np.str_],
+    coverage: float,
+    seed: int,
+) -> None:
+    """Raises CalibrationError where the promise cannot be kept: known from the split, before any training."""
+    rows = _conformal_rows(groups, patient_ids, seed)
+    for k, target in enumerate(task.targets):
+        calibrate(target, np.full(len(rows), 0.5), outcome[rows, k], coverage)
+
+
+def _conformal_rows(groups: Groups, patient_ids: NDArray[np.str_], seed: int) -> NDArray[np.intp]:
+    chosen = one_row_a_patient(patient_ids[groups.conformal], np.random.default_rng([seed, 7]))
+    return groups.conformal[chosen]
 
 
 def _calibrate(
@@ -122,7 +139,8 @@ def probabilities(
         if view not in calibrations:
             out[view] = 1.0 / (1.0 + np.exp(-values))
             continue
-        columns = [calibrations[view][t].probability.apply(values[:, k]) for k, t in enumerate(targets)]
+        with np.errstate(invalid="ignore"):  # a row that lacks the view's modalities stays NaN
+            columns = [calibrations[view][t].probability.apply(values[:, k]) for k, t in enumerate(targets)]
         out[view] = np.column_stack(columns)
     return out
 

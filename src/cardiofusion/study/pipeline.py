@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.cmaf import CMAF, FusionData
 from cardiofusion.records import Cohort, Task, merge_duplicates
+from cardiofusion.study.answering import check_calibration
 from cardiofusion.study.data import StudyData, load_study_data
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
 from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
@@ -41,6 +42,7 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
     set_threads(study.threads)
     pipeline = Pipeline(study, Workspace(work or out.with_name(f"{out.name}.work"), reporter))
     pipeline.read()
+    pipeline.check()
     pipeline.pretrain()
     pipeline.embed()
     pipeline.boost()
@@ -132,6 +134,13 @@ class Pipeline:
         assert self.corpus_ecgs is not None
         ecgs = self.corpus_ecgs
         return split_patients(_shares(self.study), ecgs.patient_ids, None, None, self.study.seed)
+
+    def check(self) -> None:
+        """Whether calibration can keep its promise, before hours are spent. Raises CalibrationError."""
+        coverage, seed = self.study.conformal.coverage, self.study.seed
+        for task in self.cohort.tasks:
+            outcome = self.data.outcome(task)
+            check_calibration(task, outcome, self.groups, self.patient_ids, coverage, seed)
 
     # --- pretrain, embed ------------------------------------------------------------------------------------
 

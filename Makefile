@@ -1,0 +1,42 @@
+# The README's commands. Everything lives in .venv; constraints.txt pins what is installed there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+
+.PHONY: setup demo test lint studies results latency pictures clean
+
+setup: $(VENV)/.train ## the environment that trains and assesses
+
+$(VENV)/.train: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	touch $@
+
+demo: setup ## virtual patients, all stages, one assessed: needs no data
+	$(BIN)/cardiofusion demo --out $(OUT)
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist loadscope -q
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+
+studies: setup ## both studies on real data (see docs/studies.md)
+	$(BIN)/cardiofusion train studies/ptb-xl.toml --out runs/ptb-xl
+	$(BIN)/cardiofusion train studies/original.toml --out runs/original
+
+results: setup ## README's table from the studies' metrics.json
+	$(BIN)/python benchmarks/results.py runs/ptb-xl runs/original --write README.md
+
+latency: setup
+	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original
+
+clean:
+	rm -rf $(VENV) build dist runs demo

@@ -1,0 +1,91 @@
+"""One patient, ECG array and clinical row to calibrated sets: p50 and p99 on one thread, per bundle.
+
+Run: python benchmarks/latency.py BUNDLE [BUNDLE ...]. The ECG is a 12-lead, 10 s, 500 Hz array in memory, as a
+reader would give it: canonical form, encoder, fusion, boosters, calibration and sets are all inside the clock;
+explanations, quality and the HTML sheet are timed apart. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from cardiofusion.records import LEADS, Recording
+from cardiofusion.report import patient_sheet
+from cardiofusion.runtime import System
+from cardiofusion.signal import assess_quality, canonical
+from cardiofusion.simulate import virtual_cohort
+
+WARM_UP, RUNS, SLOW_RUNS = 20, 400, 20
+SEED = 7
+
+
+def milliseconds(work: Callable[[], object], runs: int) -> dict[str, float]:
+    for _ in range(min(WARM_UP, runs)):
+        work()
+    spent = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        spent.append(1000.0 * (time.perf_counter() - started))
+    p50, p99 = np.percentile(spent, [50, 99])
+    return {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2), "n": runs}
+
+
+def virtual_recording() -> Recording:
+    source = virtual_cohort(1, SEED, sampling_rate=500.0).recordings[0].read()
+    return Recording(source.signal, source.sampling_rate, LEADS, age=source.age, sex=source.sex)
+
+
+def measure(folder: Path) -> dict[str, object]:
+    started = time.perf_counter()
+    system = System.load(folder)
+    loaded = time.perf_counter() - started
+    recording = virtual_recording()
+    schema = system.manifest.schema
+    row = {c.name: c.categories[0] if c.kind == "category" else _middle(c.low, c.high) for c in schema or ()}
+
+    def to_sets() -> object:
+        return system.answer(canonical(recording), system.encode_row(row) if row else None)
+
+    started = time.perf_counter()
+    to_sets()
+    first = time.perf_counter() - started
+    found: dict[str, object] = {
+        "bundle": system.manifest.name,
+        "tasks": len(system.manifest.tasks),
+        "load_s": round(loaded, 3),
+        "first_answer_s": round(first, 3),
+        "array_and_row_to_sets": milliseconds(to_sets, RUNS),
+        "of_which_canonical": milliseconds(lambda: canonical(recording), RUNS),
+        "quality": milliseconds(lambda: assess_quality(recording), SLOW_RUNS),
+        "whole_assessment_explained": milliseconds(lambda: system.assess(recording, row), SLOW_RUNS),
+    }
+    assessment = system.assess(recording, row)
+    found["sheet"] = milliseconds(lambda: patient_sheet(assessment, recording), SLOW_RUNS)
+    return found
+
+
+def _middle(low: float, high: float) -> float:
+    return (max(low, 0.0) + min(high, 1000.0)) / 2.0
+
+
+def main() -> None:
+    results = [measure(Path(folder)) for folder in sys.argv[1:]]
+    for result in results:
+        for name, value in result.items():
+            print(f"{name:<28} {value}")
+        print()
+    print(json.dumps({"benchmark": "latency", "threads": 1, "results": results}))
+
+
+if __name__ == "__main__":
+    main()

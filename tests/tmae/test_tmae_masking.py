@@ -1,0 +1,79 @@
+"""Masking: how much is hidden, of which leads, and by which dice."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches
+from cardiofusion.tmae.model import N_LEADS
+
+lead_sets = st.lists(st.booleans(), min_size=N_LEADS, max_size=N_LEADS).filter(any)
+batches = st.lists(lead_sets, min_size=1, max_size=4).map(torch.tensor)
+shares = st.floats(0.0, 1.0)
+seeds = st.integers(0, 2**32)
+
+
+def dice(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches, st.integers(1, 12), shares, seeds)
+def test_the_right_share_is_hidden_for_any_leads(
+    present: Tensor, n_patches: int, share: float, seed: int
+) -> None:
+    seen = random_patches(present, n_patches, share, dice(seed))
+    hidden = hidden_patches(seen, present, n_patches)
+    for ecg, leads in enumerate(present):
+        index = seen.index[ecg][seen.valid[ecg]]
+        wanted = (1.0 - share) * n_patches * int(leads.sum())
+        assert abs(len(index) - max(1.0, wanted)) <= 0.501
+        assert len(index) >= 1
+        assert len(set(seen.index[ecg].tolist())) == seen.index.shape[1]
+        assert bool(leads[index // n_patches].all())
+        shown = torch.zeros(N_LEADS * n_patches, dtype=torch.bool)
+        shown[index] = True
+        complement = ~shown.view(N_LEADS, n_patches) & leads[:, None]
+        assert torch.equal(hidden[ecg], complement)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches, shares, seeds)
+def test_dropping_keeps_a_lead_and_adds_none(present: Tensor, share: float, seed: int) -> None:
+    kept = drop_leads(present, share, dice(seed))
+    assert bool(kept.any(dim=1).all())
+    assert not bool((kept & ~present).any())
+    assert torch.equal(kept, drop_leads(present, share, dice(seed)))
+
+
+def test_nothing_is_dropped_at_share_zero() -> None:
+    present = torch.rand(50, N_LEADS, generator=dice(0)) < 0.6
+    present[:, 0] = True
+    assert torch.equal(drop_leads(present, 0.0, dice(1)), present)
+
+
+def test_the_share_of_ecgs_that_lose_leads_and_every_number_left() -> None:
+    present = torch.ones(3000, N_LEADS, dtype=torch.bool)
+    left = drop_leads(present, 0.25, dice(2)).sum(dim=1)
+    assert abs(float((left < N_LEADS).float().mean()) - 0.25) < 0.03
+    assert set(range(1, N_LEADS)) <= set(left.tolist())
+
+
+def test_the_generator_alone_decides() -> None:
+    present = torch.ones(3, N_LEADS, dtype=torch.bool)
+    torch.manual_seed(5)
+    first = random_patches(present, 10, 0.75, dice(7))
+    torch.manual_seed(6)
+    again, other = random_patches(present, 10, 0.75, dice(7)), random_patches(present, 10, 0.75, dice(8))
+    assert torch.equal(first.index, again.index)
+    assert not torch.equal(first.index, other.index)
+
+
+def test_every_patch_is_hidden_equally_often() -> None:
+    present = torch.ones(4000, N_LEADS, dtype=torch.bool)
+    seen = random_patches(present, 5, 0.75, dice(9))
+    often = hidden_patches(seen, present, 5).float().mean(dim=0)
+    assert float((often - 0.75).abs().max()) < 5 * (0.75 * 0.25 / 4000) ** 0.5

@@ -1,0 +1,211 @@
+"""The encoder and decoder: what they see, what they must never see."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from cardiofusion.tmae import TMAE, TMAEConfig, count_parameters
+from cardiofusion.tmae.masked_r2 import as_visible
+from cardiofusion.tmae.masking import hidden_patches, random_patches
+from cardiofusion.tmae.model import N_LEADS, Visible, pool, time_code
+
+TINY = TMAEConfig(
+    width=16,
+    layers=2,
+    heads=2,
+    decoder_width=16,
+    decoder_layers=1,
+    stem_width=4,
+    samples=200,
+    patch=20,
+    n_causes=3,
+)
+N = TINY.n_patches
+PROMISED_PARAMETERS = 600_000
+
+
+@pytest.fixture(scope="module")
+def model() -> TMAE:
+    torch.manual_seed(0)
+    return TMAE(TINY).eval()
+
+
+@pytest.fixture(scope="module")
+def signal() -> Tensor:
+    return 0.5 * torch.randn(4, N_LEADS, TINY.samples, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def present() -> Tensor:
+    """Twelve leads, one, the limb leads, and a mixed bag."""
+    leads = torch.zeros(4, N_LEADS, dtype=torch.bool)
+    leads[0] = True
+    leads[1, 1] = True
+    leads[2, :6] = True
+    leads[3, [0, 4, 7, 10, 11]] = True
+    return leads
+
+
+@pytest.fixture
+def seen(present: Tensor) -> Visible:
+    return random_patches(present, N, 0.75, torch.Generator().manual_seed(2))
+
+
+def everything(present: Tensor) -> Visible:
+    return as_visible(present.repeat_interleave(N, dim=1))
+
+
+def garbage(signal: Tensor, where: Tensor) -> Tensor:
+    """The samples of the patches `where` [b, 12, n_patches] replaced by something loud."""
+    noise = 50.0 * torch.randn(signal.shape, generator=torch.Generator().manual_seed(3))
+    return torch.where(where.repeat_interleave(TINY.patch, dim=2), noise, signal)
+
+
+def near(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> bool:
+    return float((a - b).abs().max()) <= tolerance
+
+
+def test_all_tokens_visible_equal_the_grid(model: TMAE, signal: Tensor, present: Tensor) -> None:
+    with torch.no_grad():
+        seen = everything(present)
+        flat = model.encoder.visible(signal, seen)
+        grid = model.encoder(signal, present).flatten(1, 2)
+    for ecg in range(len(signal)):
+        index = seen.index[ecg][seen.valid[ecg]]
+        assert len(index) == N * int(present[ecg].sum())
+        assert near(flat[ecg][seen.valid[ecg]], grid[ecg, index])
+
+
+def test_embedding_of_everything_visible_is_the_embedding(
+    model: TMAE, signal: Tensor, present: Tensor
+) -> None:
+    with torch.no_grad():
+        _, masked = model.reconstruct(signal, present, everything(present))
+        assert near(masked, model.embed(signal, present))
+
+
+def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, present: Tensor) -> None:
+    absent = ~present[:, :, None].expand(-1, -1, N)
+    with torch.no_grad():
+        clean = model.encoder(signal, present)
+        spoilt = model.encoder(garbage(signal, absent), present)
+        permuted = model.encoder(torch.where(present[..., None], signal, signal.roll(1, 1)), present)
+    assert near(clean, spoilt, 1e-6)
+    assert near(clean, permuted, 1e-6)
+    assert bool((clean[~present] == 0).all())
+    assert bool((clean[present].abs().sum((1, 2)) > 0).all())
+
+
+def test_embedding_is_zero_exactly_where_a_lead_is_absent(
+    model: TMAE, signal: Tensor, present: Tensor, seen: Visible
+) -> None:
+    with torch.no_grad():
+        whole = model.embed(signal, present)
+        _, masked = model.reconstruct(signal, present, seen)
+    assert whole.shape == masked.shape == (len(signal), TINY.embedding_size)
+    leads = whole.unflatten(1, (N_LEADS, TINY.width)).abs().sum(2)
+    assert torch.equal(leads > 0, present)
+    assert bool((masked.unflatten(1, (N_LEADS, TINY.width))[~present] == 0).all())
+
+
+def test_pool_is_the_mean_over_time() -> None:
+    tokens = torch.randn(2, N_LEADS, N, 5)
+    pooled = pool(tokens).view(2, N_LEADS, 5)
+    assert near(pooled[1, 7], sum(tokens[1, 7]) / N, 1e-6)
+
+
+def test_no_lead_at_all_gives_zeros_not_nan(model: TMAE, signal: Tensor) -> None:
+    with torch.no_grad():
+        embedding = model.embed(signal, torch.zeros(4, N_LEADS, dtype=torch.bool))
+    assert bool((embedding == 0).all())
+
+
+def test_hidden_patches_never_leak(model: TMAE, signal: Tensor, present: Tensor, seen: Visible) -> None:
+    hidden = hidden_patches(seen, present, N)
+    with torch.no_grad():
+        rebuilt, embedding = model.reconstruct(signal, present, seen)
+        again, same = model.reconstruct(garbage(signal, hidden | ~present[..., None]), present, seen)
+    there = present[:, :, None, None]
+    assert near(rebuilt * there, again * there, 1e-6)
+    assert near(embedding, same, 1e-6)
+
+
+def test_gradient_reaches_every_visible_sample_and_no_hidden_one(
+    model: TMAE, signal: Tensor, present: Tensor, seen: Visible
+) -> None:
+    """A perturbation can be lucky; a gradient of exactly zero cannot."""
+    x = signal.clone().requires_grad_()
+    rebuilt, embedding = model.reconstruct(x, present, seen)
+    (rebuilt.square().sum() + embedding.square().sum()).backward()
+    assert x.grad is not None
+    reached = x.grad.view(len(x), N_LEADS, N, TINY.patch).abs().sum(3) > 0
+    shown = present[..., None] & ~hidden_patches(seen, present, N)
+    assert torch.equal(reached, shown)
+
+
+def test_padding_changes_nothing(model: TMAE, signal: Tensor, present: Tensor) -> None:
+    lone, one = signal[2:3], present[2:3]
+    seen = random_patches(one, N, 0.75, torch.Generator().manual_seed(4))
+    assert bool(seen.valid.all())
+    rest = torch.tensor([[i for i in range(N_LEADS * N) if i not in set(seen.index[0].tolist())]])
+    padded = Visible(
+        torch.cat([seen.index, rest[:, ::3]], 1),
+        torch.cat([seen.valid, torch.zeros_like(rest[:, ::3], dtype=torch.bool)], 1),
+    )
+    with torch.no_grad():
+        plain, with_padding = model.reconstruct(lone, one, seen), model.reconstruct(lone, one, padded)
+    assert near(plain[0], with_padding[0])
+    assert near(plain[1], with_padding[1])
+
+
+def test_an_ecg_does_not_depend_on_its_neighbours_in_the_batch(
+    model: TMAE, signal: Tensor, present: Tensor, seen: Visible
+) -> None:
+    with torch.no_grad():
+        together, embeddings = model.reconstruct(signal, present, seen)
+        for ecg in range(len(signal)):
+            valid = seen.valid[ecg]
+            alone = Visible(seen.index[ecg, valid][None], valid[valid][None])
+            rebuilt, embedding = model.reconstruct(signal[ecg : ecg + 1], present[ecg : ecg + 1], alone)
+            assert near(rebuilt[0][present[ecg]], together[ecg][present[ecg]])
+            assert near(embedding[0], embeddings[ecg])
+
+
+def test_the_same_wave_means_something_else_in_another_lead_or_second(model: TMAE) -> None:
+    patch = torch.randn(TINY.patch)
+    twelve = patch.repeat(N).expand(1, N_LEADS, -1)
+    with torch.no_grad():
+        tokens = model.encoder(twelve, torch.ones(1, N_LEADS, dtype=torch.bool))[0]
+    assert not near(tokens[0], tokens[1], 1e-3)
+    assert not near(tokens[:, 0], tokens[:, 1], 1e-3)
+
+
+def test_positions_carry_over_to_longer_signals() -> None:
+    short, long = time_code(5, 16), time_code(30, 16)
+    assert torch.equal(short, long[:5])
+    assert len({tuple(row) for row in long.tolist()}) == 30
+
+
+def test_frames_are_local_and_cover_the_signal(model: TMAE, signal: Tensor) -> None:
+    with torch.no_grad():
+        frames = model.encoder.frames(signal)
+        where = torch.zeros(len(signal), N_LEADS, N, dtype=torch.bool)
+        where[:, 3, 4] = True
+        moved = (model.encoder.frames(garbage(signal, where)) - frames).abs().sum((3, 4)) > 0
+    assert frames.shape[:3] == (len(signal), N_LEADS, N)
+    assert frames.shape[2] * frames.shape[4] == TINY.n_frames
+    assert torch.equal(moved, where)
+
+
+def test_causes_need_a_cause_head(model: TMAE, signal: Tensor, present: Tensor) -> None:
+    with torch.no_grad():
+        assert model.name_causes(model.embed(signal, present)).shape == (4, 3)
+    with pytest.raises(ValueError, match="without causes"):
+        TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).name_causes(torch.zeros(1, 192))
+
+
+def test_the_default_keeps_the_promise_on_size() -> None:
+    assert count_parameters(TMAE(TMAEConfig(n_causes=40))) < PROMISED_PARAMETERS
+    assert count_parameters(torch.nn.Linear(3, 4)) == 16
