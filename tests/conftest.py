@@ -15,7 +15,7 @@ from cardiofusion.readers import write_wfdb
 from cardiofusion.records import Recording
 from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort
-from cardiofusion.study import Silent, read_study, train_study
+from cardiofusion.study import Silent, read_study
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWCOMER = (3, 20_011)  # n and seed of virtual patients that no study of the tests has met
@@ -66,6 +66,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Trained once a session: the workers of pytest-xdist wait for the first that comes.
     """
+    from cardiofusion.study import train_study  # torch: only for who asks for a bundle
+
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

@@ -15,9 +15,7 @@ from cardiofusion.cmaf.alignment import AGE_CALIPER_YEARS, CANDIDATES
 
 Numbers = NDArray[np.float64]
 people = st.lists(
-    st.tuples(
-        st.one_of(st.just(float("nan")), st.floats(18, 95)), st.sampled_from([0.0, 1.0, float("nan")])
-    ),
+    st.tuples(st.one_of(st.just(float("nan")), st.floats(18, 95)), st.sampled_from([0.0, 1.0, float("nan")])),
     max_size=25,
 )
 
@@ -84,7 +82,9 @@ def test_balance_leaves_gaps_out_and_knows_when_nobody_matched() -> None:
     assert np.isnan(nobody.after["age"])
 
 
-@pytest.mark.xfail(strict=True, reason="without spread the difference is called 0.0, the best balance there is")
+@pytest.mark.xfail(
+    strict=True, reason="without spread the difference is called 0.0, the best balance there is"
+)
 def test_groups_that_share_no_value_are_not_called_balanced() -> None:
     women, men = np.ones(10), np.zeros(10)
     evidence = balance({"sex": women}, {"sex": men}, np.full(10, NOBODY))

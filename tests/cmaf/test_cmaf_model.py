@@ -27,7 +27,9 @@ def model() -> CMAF:
 
 @pytest.fixture
 def tokens() -> Tensor:
-    return torch.randn(PATIENTS, TINY.n_ecg_tokens, TINY.ecg_width, generator=torch.Generator().manual_seed(1))
+    return torch.randn(
+        PATIENTS, TINY.n_ecg_tokens, TINY.ecg_width, generator=torch.Generator().manual_seed(1)
+    )
 
 
 @pytest.fixture

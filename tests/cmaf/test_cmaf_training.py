@@ -219,7 +219,9 @@ def test_edges_of_awkward_columns_still_make_tokens(column: list[float]) -> None
     assert bool(torch.isfinite(tokens).all())
 
 
-@pytest.mark.xfail(strict=True, reason="edges are told apart in float64: in float32 a bin has no width, 0 / 0")
+@pytest.mark.xfail(
+    strict=True, reason="edges are told apart in float64: in float32 a bin has no width, 0 / 0"
+)
 def test_values_that_float32_cannot_tell_apart() -> None:
     schema = ClinicalSchema((Column("x"),))
     values = np.array([[0.3], [0.1 + 0.2]] * 10)

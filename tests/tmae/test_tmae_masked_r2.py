@@ -147,9 +147,7 @@ def test_other_leads_use_present_leads_only() -> None:
     hidden[:, 2] = True
     spoilt = signal.copy()
     spoilt[:, 5:] = 99.0
-    assert np.array_equal(
-        predict(signal, hidden, present)[:, 2], predict(spoilt, hidden, present)[:, 2]
-    )
+    assert np.array_equal(predict(signal, hidden, present)[:, 2], predict(spoilt, hidden, present)[:, 2])
 
 
 def test_interpolation_is_exact_on_straight_lines() -> None:

@@ -24,7 +24,10 @@ def push(model: nn.Module, step: int) -> None:
 
 
 def gradient_norm(model: nn.Module) -> float:
-    return float(torch.stack([p.grad.square().sum() for p in model.parameters() if p.grad is not None]).sum()) ** 0.5
+    return (
+        float(torch.stack([p.grad.square().sum() for p in model.parameters() if p.grad is not None]).sum())
+        ** 0.5
+    )
 
 
 @pytest.mark.parametrize("max_norm", [1.0, 50.0, 1e9], ids=["always clipped", "sometimes", "never"])

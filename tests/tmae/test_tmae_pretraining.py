@@ -54,7 +54,9 @@ def virtual_ecgs(n: int = 24, seed: int = 1) -> WithCauses:
 
 
 def same_weights(a: TMAE, b: TMAE) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def killed_at(step: int) -> Callable[[int, int], None]:
@@ -91,7 +93,9 @@ def test_the_seed_decides(undisturbed: tuple[TMAE, list[Epoch]]) -> None:
     assert not same_weights(model, other)
 
 
-@pytest.mark.parametrize("killed", [STEPS + 2, 2 * STEPS, 2 * STEPS + 1], ids=["amid", "at the end", "just after"])
+@pytest.mark.parametrize(
+    "killed", [STEPS + 2, 2 * STEPS, 2 * STEPS + 1], ids=["amid", "at the end", "just after"]
+)
 def test_interrupted_and_resumed_it_ends_with_the_same_weights(
     killed: int, tmp_path: Path, undisturbed: tuple[TMAE, list[Epoch]]
 ) -> None:
@@ -119,9 +123,7 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path, undisturbed: tuple[TMAE
 
 def test_progress_counts_every_step(undisturbed: tuple[TMAE, list[Epoch]]) -> None:
     seen: list[tuple[int, int]] = []
-    model, _ = pretrain(
-        real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, on_step=lambda *step: seen.append(step)
-    )
+    model, _ = pretrain(real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, on_step=lambda *step: seen.append(step))
     assert seen == [(step, 3 * STEPS) for step in range(1, 3 * STEPS + 1)]
     assert same_weights(model, undisturbed[0])
 

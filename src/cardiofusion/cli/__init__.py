@@ -2,10 +2,10 @@
 
 import os
 
-# Threads that wait at a barrier sleep instead of spinning: beside any other busy program, spinning made training
-# four times slower on two cores. It must be said before anything loads OpenMP.
+# Threads that wait at a barrier sleep instead of spinning: beside any other busy program, spinning made
+# training four times slower on two cores. It must be said before anything loads OpenMP.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from cardiofusion.cli.main import main  # noqa: E402 (see above)
+from cardiofusion.cli.main import main
 
 __all__ = ["main"]

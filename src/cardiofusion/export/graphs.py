@@ -76,7 +76,7 @@ def explanation_graph(encoder: Encoder, fusion: CMAF) -> bytes:
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
-        # onnxscript's optimiser would take longer than the rest together; onnxruntime optimises when it loads.
+        # onnxscript's optimiser would take longer than all the rest; onnxruntime optimises when it loads.
         traced = _traced(encoder, fusion)
         return _export(traced, _patient(encoder, fusion), _INPUTS, _OUTPUTS, optimize=False)
     finally:

@@ -40,15 +40,16 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
     from cardiofusion.study.assembling import assemble
 
     set_threads(study.threads)
-    pipeline = Pipeline(study, Workspace(work or out.with_name(f"{out.name}.work"), reporter))
-    pipeline.read()
-    pipeline.check()
-    pipeline.pretrain()
-    pipeline.embed()
-    pipeline.boost()
-    pipeline.fuse()
-    pipeline.phenotype()
-    return assemble(pipeline, out)
+    workspace = Workspace(work or out.with_name(f"{out.name}.work"), reporter)
+    with workspace.alone():
+        pipeline = Pipeline(study, workspace)
+        pipeline.read()
+        pipeline.pretrain()
+        pipeline.embed()
+        pipeline.boost()
+        pipeline.fuse()
+        pipeline.phenotype()
+        return assemble(pipeline, out)
 
 
 def set_threads(threads: int) -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
-from cardiofusion.records import storage_errors, write_text
+from cardiofusion.records import StorageError, storage_errors, write_text
 
 STAMP = "stage.json"
+LOCK = "lock"
 
 
 class Reporter(Protocol):
@@ -59,6 +61,21 @@ class Workspace:
         self.seconds[name] = float(stamp["seconds"])
         return place
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else works in this folder while the block runs. Raises StorageError where somebody does.
+
+        The lock goes with the process, however it ends.
+        """
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = (self.folder / LOCK).open("w")
+        try:
+            _lock(handle, self.folder)
+            yield
+        finally:
+            handle.close()
+
     def scratch(self, name: str) -> Path:
         """A place for checkpoints inside a stage; it goes when the stage is complete."""
         return self.folder / f"{name}.checkpoint"
@@ -77,6 +94,19 @@ class Workspace:
             for checkpoint in self.folder.glob(f"{place.name}.checkpoint*"):
                 checkpoint.unlink()
         return stamp
+
+
+def _lock(handle: IO[str], folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no such lock, and no way to start two by a slip of the shell's "&"
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise StorageError(
+            "storage.busy", f"another run is working in {folder.name}", "wait for it, or give another --out"
+        ) from error
 
 
 def _stamp(place: Path) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""Whom the bundle does not know, and whose ECG this is: said first, and the numbers still follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+DISTRUST = "do not rely on what follows"
+
+
+def first_warning(system, recording, row):
+    found = system.assess(recording, row, explain=False)
+    assert found.tasks
+    return found.warnings[0] if found.warnings else ""
+
+
+def test_a_plain_patient_gets_no_such_warning(tiny_system, recording, row):
+    found = tiny_system.assess(recording, row, explain=False)
+    assert not any(DISTRUST in warning or "WRONG" in warning for warning in found.warnings)
+
+
+def test_a_child_is_answered_with_a_warning_first(tiny_system, changed):
+    warning = first_warning(tiny_system, changed(age=8.0), None)
+    assert "child (8 years)" in warning
+    assert DISTRUST in warning
+
+
+@pytest.mark.parametrize("age", [100.0, 110.0])
+def test_an_age_beyond_the_training_data_is_answered_with_a_warning_first(tiny_system, changed, row, age):
+    low, high = tiny_system.manifest.population["age"]
+    assert low >= 18
+    assert high < age
+    warning = first_warning(tiny_system, changed(age=age), {**row, "age": age})
+    assert f"Age {age:g} is outside the training data ({low:g} to {high:g} years)" in warning
+    assert DISTRUST in warning
+    assert first_warning(tiny_system, None, {**row, "age": age}) == warning
+
+
+def test_a_paced_rhythm_is_answered_with_a_warning_first(tiny_system, paced):
+    assert tiny_system.manifest.population["paced"] == 0
+    warning = first_warning(tiny_system, paced, None)
+    assert "paced" in warning
+    assert DISTRUST in warning
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "said"),
+    [
+        ({"sex": "male"}, {"sex": "female"}, "of a male, the clinical row of a female"),
+        ({"age": 71.0}, {"age": 27}, "says 71 years, the clinical row 27"),
+        ({"patient_id": "A-1"}, {"patient_id": "B-2"}, "is of A-1, the clinical row of B-2"),
+        ({"patient_id": "A-1"}, {"patient": 17}, "is of A-1, the clinical row of 17"),
+    ],
+)
+def test_an_ecg_of_somebody_else_is_a_loud_warning_first(
+    tiny_system, recording, row, fields, given, said
+):
+    warning = first_warning(tiny_system, replace(recording, **fields), {**row, **given})
+    assert warning.startswith("WRONG PATIENT?")
+    assert said in warning
+
+
+def test_a_birthday_between_ecg_and_row_is_no_contradiction(tiny_system, changed, row):
+    assert "WRONG" not in first_warning(tiny_system, changed(age=row["age"] + 1.0), row)
+
+
+def test_the_same_patient_id_is_no_contradiction(tiny_system, recording, row):
+    given = {**row, "patient_id": recording.patient_id}
+    assert "WRONG" not in first_warning(tiny_system, recording, given)
