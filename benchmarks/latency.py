@@ -1,8 +1,8 @@
 """One patient, ECG array and clinical row to calibrated sets: p50 and p99 on one thread, per bundle.
 
-Run: python benchmarks/latency.py BUNDLE [BUNDLE ...]. The ECG is a 12-lead, 10 s, 500 Hz array in memory, as a
-reader would give it: canonical form, encoder, fusion, boosters, calibration and sets are all inside the clock;
-explanations, quality and the HTML sheet are timed apart. The last line is one JSON object.
+Run: python benchmarks/latency.py BUNDLE [BUNDLE ...]. The ECG is a 12-lead, 10 s, 500 Hz array in memory,
+as a reader would give it: canonical form, encoder, fusion, boosters, calibration and sets are all inside the
+clock; explanations, quality and the HTML sheet are timed apart. The last line is one JSON object.
 """
 
 from __future__ import annotations

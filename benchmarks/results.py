@@ -1,7 +1,7 @@
 """README's table of measured results, from the metrics.json of trained bundles.
 
-Run: python benchmarks/results.py BUNDLE [BUNDLE ...] [--write README.md]. Prints the table, and with --write puts
-it between the markers of that file. The last line is one JSON object.
+Run: python benchmarks/results.py BUNDLE [BUNDLE ...] [--write README.md]. Prints the table; --write puts it
+between the markers of that file. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -31,9 +31,17 @@ def rows(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
         proxy = "" if task.alignment == "matched" else f", {task.alignment} proxy"
         for view, words in VIEWS.items():
             found.append((f"{task.name}: AUC, {words}{proxy}", figures.get(f"{task.name}/{view}/macro/auc")))
-        found.append((f"{task.name}: fused minus the better single view{proxy}", figures.get(f"{task.name}/gain/macro/auc")))
         found.append(
-            (f"{task.name}: own ECG minus shuffled ECG{proxy}", figures.get(f"{task.name}/control/shuffled_pairs/auc"))
+            (
+                f"{task.name}: fused minus the better single view{proxy}",
+                figures.get(f"{task.name}/gain/macro/auc"),
+            )
+        )
+        found.append(
+            (
+                f"{task.name}: own ECG minus shuffled ECG{proxy}",
+                figures.get(f"{task.name}/control/shuffled_pairs/auc"),
+            )
         )
         if len(task.targets) == 1:
             pooled = figures.get(f"{task.name}/cv/row/{task.targets[0]}/auc_pooled")
@@ -49,7 +57,10 @@ def coverage(
 ) -> list[tuple[str, dict[str, Any]]]:
     view = bundle.manifest.details["answers"][task]["view"]
     return [
-        (f"{task}: coverage of 90 % sets, {target} {word} ({view})", figures.get(f"{task}/{view}/{target}/coverage_{word}"))
+        (
+            f"{task}: coverage of 90 % sets, {target} {word} ({view})",
+            figures.get(f"{task}/{view}/{target}/coverage_{word}"),
+        )
         for target in targets
         for word in ("present", "absent")
     ]
@@ -73,8 +84,9 @@ def table(bundles: list[Bundle]) -> str:
         manifest = bundle.manifest
         spent = sum(manifest.stages.values())
         lines.append(
-            f"| {manifest.name} | trained parameters / time / peak memory | {manifest.total_parameters:,} /"
-            f" {spent / 60:.1f} min / {manifest.details['peak_memory_mib']:,} MiB | | {manifest.threads} threads |"
+            f"| {manifest.name} | trained parameters, time, peak memory | {manifest.total_parameters:,},"
+            f" {spent / 60:.1f} min, {manifest.details['peak_memory_mib']:,} MiB | |"
+            f" {manifest.threads} threads |"
         )
     return "\n".join(lines)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -143,7 +145,7 @@ def oracle(features: FeatureTokens, edges: list[list[float]], row: np.ndarray) -
     tokens = np.zeros((len(row), *bias.shape))
     for n, values in enumerate(row):
         for f, (x, e) in enumerate(zip(values, edges, strict=True)):
-            code = [np.clip((x - low) / (high - low), 0, 1) for low, high in zip(e[:-1], e[1:], strict=True)]
+            code = [np.clip((x - low) / (high - low), 0, 1) for low, high in itertools.pairwise(e)]
             missing = features.missing.detach().numpy()[f]
             tokens[n, f] = missing if np.isnan(x) else np.array(code) @ weight[f, : len(code)] + bias[f]
     return tokens

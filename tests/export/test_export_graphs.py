@@ -212,7 +212,7 @@ def test_a_model_in_training_mode_is_explained_as_it_answers(
 ) -> None:
     # Tracing is what could go wrong; the slow second half, ONNX, is left out.
     traced: list[torch.nn.Module] = []
-    monkeypatch.setattr(graphs, "_export", lambda module, *_: traced.append(module) or b"")
+    monkeypatch.setattr(graphs, "_export", lambda module, *_, **__: traced.append(module) or b"")
     fusion = CMAF(FUSION, EDGES)
     fusion.load_state_dict(exported.fusion.state_dict())
     given = one("twelve leads", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -93,7 +95,7 @@ def test_schedule_warms_up_then_falls_to_a_hundredth() -> None:
     total, warmup, peak = 200, 20, 0.004
     rates = [warm_cosine(step, total, peak, warmup) for step in range(total + 1)]
     rising, falling = rates[:warmup], rates[warmup:]
-    steps = [b - a for a, b in zip(rising, rising[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(rising)]
     assert rates[0] == pytest.approx(peak / warmup)
     assert steps == pytest.approx([peak / warmup] * (warmup - 1))
     assert max(rates) == pytest.approx(peak)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cardiofusion.bundle import read_bundle
 from cardiofusion.cli.progress import ConsoleReporter
 from cardiofusion.records import ExtraMissingError, StorageError, write_text
 
@@ -73,5 +74,11 @@ def _train(plan: object, out: Path, work: Path | None) -> None:
         raise ExtraMissingError("training", "train") from error
     with ConsoleReporter() as reporter:
         digest = train_study(plan, out, reporter, work)
-    click.echo(f"bundle  {out}  ({digest[:12]})")
-    click.echo(f"report  {report_path(out)}")
+    manifest = read_bundle(out, digest).manifest
+    spent, memory = sum(manifest.stages.values()), manifest.details["peak_memory_mib"]
+    click.echo(f"bundle      {out}  (sha256 {digest[:12]}...)")
+    click.echo(f"report      {report_path(out)}")
+    click.echo(f"parameters  {manifest.total_parameters:,} trained in all networks of the bundle")
+    click.echo(f"cost        {spent / 60:.1f} min in its stages, peak memory {memory:,} MiB")
+    for line in manifest.details["notes"]:
+        click.echo(f"finding     {line}")

@@ -55,7 +55,7 @@ def _yes_no(name: str, description: str) -> Column:
 
 # heading in the file -> (column, factor and offset from the file's number to the encoded one)
 _SOURCES: dict[str, tuple[Column, float, float]] = {
-    "age": (Column("age", unit="years", low=18, high=100, may_be_missing=False), 1.0 / DAYS_A_YEAR, 0.0),
+    "age": (Column("age", unit="years", low=0, high=110, may_be_missing=False), 1.0 / DAYS_A_YEAR, 0.0),
     "gender": (
         Column(
             "sex",

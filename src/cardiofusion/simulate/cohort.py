@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 VIRTUAL_SCHEMA = ClinicalSchema(
     (
-        Column("age", unit="years", low=18, high=110, may_be_missing=False),
+        Column("age", unit="years", low=0, high=110, may_be_missing=False),
         Column("sex", "category", categories=("female", "male"), may_be_missing=False),
         Column("height", unit="cm", low=120, high=220, may_be_missing=False),
         Column("weight", unit="kg", low=30, high=250, may_be_missing=False),

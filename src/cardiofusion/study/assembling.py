@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from cardiofusion.signal import CANONICAL_RATE, CANONICAL_SECONDS
 from cardiofusion.study.pipeline import Pipeline
 from cardiofusion.study.reporting import headline, report_of
 from cardiofusion.study.results import Results, measure
+from cardiofusion.study.workspace import peak_memory
 from cardiofusion.tmae import count_parameters
 
 LIBRARIES = ("numpy", "lightgbm", "onnxruntime", "torch", "umap-learn", "hdbscan", "onnx", "polars")
@@ -44,7 +45,9 @@ def assemble(pipeline: Pipeline, out: Path) -> str:
         if path.name != "stage.json":
             files[path.name] = path.read_bytes()
     workspace.reporter.stage("evaluate", False)
+    started = time.monotonic()
     results = measure(pipeline)
+    workspace.seconds["evaluate"] = round(time.monotonic() - started, 2)
     files["conformal.json"] = _json(calibrations_to_json(results.calibrations))
     about = _about(pipeline, results)
     files["metrics.json"] = _json(metrics_document(results.figures, about))
@@ -229,7 +232,7 @@ def _about(pipeline: Pipeline, results: Results) -> dict[str, Any]:
         "transductive": False,
         "stages_seconds": pipeline.workspace.seconds,
         "total_seconds": round(sum(pipeline.workspace.seconds.values()), 1),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mib": max(pipeline.workspace.peak_mib, peak_memory()),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
         "notes": results.notes,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,11 +42,15 @@ class Silent:
 
 @dataclass
 class Workspace:
-    """Stages under `folder`. `seconds`: what each stage took when it was made, in order."""
+    """Stages under `folder`.
+
+    seconds: what each stage took when it was made. peak_mib: the most memory any process held that made one.
+    """
 
     folder: Path
     reporter: Reporter
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_mib: int = 0
 
     def stage(self, name: str, fingerprint: str, make: Callable[[Path], None]) -> Path:
         """The folder of a stage: as it stands where its fingerprint is the same, else made anew by `make`.
@@ -54,11 +59,12 @@ class Workspace:
         """
         place = self.folder / name
         stamp = _stamp(place)
-        reused = stamp.get("fingerprint") == fingerprint
+        reused = stamp.get("fingerprint") == fingerprint and {"seconds", "peak_mib"} <= set(stamp)
         self.reporter.stage(name, reused)
         if not reused:
             stamp = self._made(place, fingerprint, make)
         self.seconds[name] = float(stamp["seconds"])
+        self.peak_mib = max(self.peak_mib, int(stamp["peak_mib"]))
         return place
 
     @contextmanager
@@ -87,7 +93,8 @@ class Workspace:
             unfinished.mkdir(parents=True)
             started = time.monotonic()
             make(unfinished)
-            stamp = {"fingerprint": fingerprint, "seconds": round(time.monotonic() - started, 2)}
+            spent = round(time.monotonic() - started, 2)
+            stamp = {"fingerprint": fingerprint, "seconds": spent, "peak_mib": peak_memory()}
             write_text(unfinished / STAMP, json.dumps(stamp))
             shutil.rmtree(place, ignore_errors=True)
             unfinished.rename(place)
@@ -115,6 +122,16 @@ def _stamp(place: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def peak_memory() -> int:
+    """The most memory this process has held so far, MiB; 0 where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit)
 
 
 def save_json(path: Path, document: Any) -> None:
