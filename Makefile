@@ -38,5 +38,9 @@ results: setup ## README's table from the studies' metrics.json
 latency: setup
 	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original
 
+pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
+	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
+	  --screenshot=docs/pictures/sheet.png --window-size=1180,1600 file://$(abspath $(OUT))/sheet.html
+
 clean:
 	rm -rf $(VENV) build dist runs demo

@@ -82,16 +82,12 @@ def test_balance_leaves_gaps_out_and_knows_when_nobody_matched() -> None:
     assert np.isnan(nobody.after["age"])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="without spread the difference is called 0.0, the best balance there is"
-)
 def test_groups_that_share_no_value_are_not_called_balanced() -> None:
     women, men = np.ones(10), np.zeros(10)
     evidence = balance({"sex": women}, {"sex": men}, np.full(10, NOBODY))
     assert abs(evidence.before["sex"]) > 1
 
 
-@pytest.mark.xfail(strict=True, reason="the mean of nothing warns", raises=RuntimeWarning)
 def test_a_covariate_that_nobody_has_is_no_number_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

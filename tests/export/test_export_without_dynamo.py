@@ -57,9 +57,6 @@ print("frozen" if not all(p.requires_grad for p in model.encoder.parameters()) e
 """
 
 
-WRAPPED = pytest.mark.xfail(
-    strict=True, reason="torch.onnx wraps the ImportError in a TorchExportError, which passes through"
-)
 BLOCKED = ("torch._dynamo", "onnxscript")
 
 
@@ -82,8 +79,8 @@ def test_training_runs_and_a_refused_export_leaves_the_models_trainable(blocked:
 @pytest.mark.parametrize(
     ("blocked", "graph"),
     [
-        pytest.param("torch._dynamo", "encoder", marks=WRAPPED),
-        pytest.param("torch._dynamo", "fusion", marks=WRAPPED),
+        ("torch._dynamo", "encoder"),
+        ("torch._dynamo", "fusion"),
         ("torch._dynamo", "explanation"),
         ("onnxscript", "encoder"),
         ("onnxscript", "fusion"),

@@ -53,9 +53,7 @@ def test_a_paced_rhythm_is_answered_with_a_warning_first(tiny_system, paced):
         ({"patient_id": "A-1"}, {"patient": 17}, "is of A-1, the clinical row of 17"),
     ],
 )
-def test_an_ecg_of_somebody_else_is_a_loud_warning_first(
-    tiny_system, recording, row, fields, given, said
-):
+def test_an_ecg_of_somebody_else_is_a_loud_warning_first(tiny_system, recording, row, fields, given, said):
     warning = first_warning(tiny_system, replace(recording, **fields), {**row, **given})
     assert warning.startswith("WRONG PATIENT?")
     assert said in warning

@@ -69,7 +69,7 @@ def test_the_two_shapes_of_a_prediction_set(both):
 def test_an_ecg_alone_is_answered_from_the_ecg_and_the_row_is_missed(tiny_system, recording):
     found = tiny_system.assess(recording)
     document = holds_together(found)
-    assert views(found) == dict.fromkeys(TASKS, {"ecg"})
+    assert views(found) == {key: {"ecg"} for key in TASKS}
     assert all(answer.modalities == ("ecg",) for answer in found.tasks.values())
     assert set(found.missing) == {"row"}
     assert all(set(kinds) == {"gradcam"} for kinds in document["explanations"].values())
@@ -78,7 +78,7 @@ def test_an_ecg_alone_is_answered_from_the_ecg_and_the_row_is_missed(tiny_system
 def test_a_row_alone_is_answered_from_the_row_and_the_ecg_is_missed(tiny_system, row):
     found = tiny_system.assess(row=row)
     document = holds_together(found)
-    assert views(found) == dict.fromkeys(TASKS, {"row"})
+    assert views(found) == {key: {"row"} for key in TASKS}
     assert set(found.missing) == {"ecg"}
     assert found.quality is None
     assert found.phenotype is None
@@ -154,7 +154,8 @@ def test_an_imputed_value_is_the_one_that_is_named(tiny_system, row):
     without = tiny_system.assess(row={**row, "systolic": None}, explain=False)
     named = without.missing["row.systolic"].rsplit(": ", 1)[1]
     filled = tiny_system.assess(row={**row, "systolic": named}, explain=False)
-    assert probabilities(without) == pytest.approx(probabilities(filled))
+    for task, probability in probabilities(without).items():
+        assert probability == pytest.approx(probabilities(filled)[task])
 
 
 def test_nothing_at_all_is_refused(tiny_system):
@@ -219,9 +220,12 @@ def test_any_part_of_a_patient_is_answered_or_refused(tiny_system, changed, pati
         else None
     )
     decoded = VIRTUAL_SCHEMA.decode(COHORT.table.values[patient])
+    refusal = None
     try:
         found = tiny_system.assess(ecg, {name: decoded[name] for name in given_columns})
     except InputError as error:
-        assert error.code in {"input.nothing", "recording.unfit", "recording.no_signal"}
-    else:
+        refusal = error.code
+    if refusal is None:
         holds_together(found)
+    else:
+        assert refusal in {"input.nothing", "recording.unfit", "recording.no_signal"}

@@ -14,7 +14,7 @@ from cardiofusion.runtime import System, embed_to_file
 from cardiofusion.signal import canonical
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import read_study
-from cardiofusion.study.encoding import embed_ecgs, load_encoder
+from cardiofusion.study.encoding import load_encoder
 
 N = 80
 
@@ -123,9 +123,7 @@ def test_no_record_at_all_is_an_error(tiny_system, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stopped_between_records_it_goes_on_and_gives_the_same_file(
-    tiny_system, sources, whole, tmp_path
-):
+def test_stopped_between_records_it_goes_on_and_gives_the_same_file(tiny_system, sources, whole, tmp_path):
     out = tmp_path / "resumed.npz"
     mixed = [Corrupt("broken"), *sources]
 

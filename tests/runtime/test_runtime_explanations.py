@@ -64,7 +64,7 @@ def test_gradcam_is_shown_only_where_it_passed_its_test_in_training(tiny_system,
 def shown(tiny_system, monkeypatch):
     """The system as if Grad-CAM had passed its test: a tiny encoder's map may well fail it."""
     yes = {"shown": True, "why": "for this test"}
-    details = dict.fromkeys(("event", "findings"), {"gradcam": yes})
+    details = {key: {"gradcam": yes} for key in ("event", "findings")}
     monkeypatch.setitem(tiny_system.manifest.details, "explanations", details)
     return tiny_system
 

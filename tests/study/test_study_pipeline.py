@@ -122,7 +122,8 @@ def test_a_second_run_keeps_every_stage_and_measures_the_same(tiny, finished, ti
     train_study(tiny, finished, journal)
     assert [name for name in (*LEARNING, "export") if not journal.reused[name]] == []
     old, new = (
-        json.loads((bundle / "metrics.json").read_text("utf-8"))["figures"] for bundle in (tiny_bundle, finished)
+        json.loads((bundle / "metrics.json").read_text("utf-8"))["figures"]
+        for bundle in (tiny_bundle, finished)
     )
     assert new == old
     one, other = read_bundle(tiny_bundle), read_bundle(finished)
@@ -167,7 +168,9 @@ def test_too_few_calibration_patients_are_named_before_any_training(tiny, tmp_pa
     journal = Journal()
     with pytest.raises(CalibrationError) as caught:
         train_study(few, tmp_path / "bundle", journal)
-    found, needed = map(int, re.findall(r"(\d+) calibration patients.* (\d+) needed", caught.value.message)[0])
+    found, needed = map(
+        int, re.findall(r"(\d+) calibration patients.* (\d+) needed", caught.value.message)[0]
+    )
     assert found < needed == 9
     assert set(journal.reused) == {"read-cohort"}
     assert not (tmp_path / "bundle").exists()

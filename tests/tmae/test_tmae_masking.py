@@ -49,6 +49,14 @@ def test_dropping_keeps_a_lead_and_adds_none(present: Tensor, share: float, seed
     assert torch.equal(kept, drop_leads(present, share, dice(seed)))
 
 
+def test_one_patch_stays_visible_when_all_should_be_hidden() -> None:
+    present = torch.zeros(2, N_LEADS, dtype=torch.bool)
+    present[:, 4] = True
+    for share in (0.95, 1.0):
+        seen = random_patches(present, 3, share, dice(0))
+        assert seen.valid.sum(dim=1).tolist() == [1, 1]
+
+
 def test_nothing_is_dropped_at_share_zero() -> None:
     present = torch.rand(50, N_LEADS, generator=dice(0)) < 0.6
     present[:, 0] = True

@@ -136,9 +136,6 @@ def test_a_checkpoint_that_cannot_be_written_is_a_storage_error(tmp_path: Path) 
     assert caught.value.hint
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a checkpoint that cannot be used ends in safetensors' or torch's own error"
-)
 @pytest.mark.parametrize("spoil", ["cut short", "of another model"])
 def test_a_checkpoint_that_cannot_be_used_is_our_error(spoil: str, tmp_path: Path) -> None:
     checkpoint = tmp_path / "encoder.checkpoint"
@@ -161,6 +158,12 @@ def test_real_ecgs_alone_and_virtual_ones_alone() -> None:
     assert real_only[0].causes_full == real_only[0].causes_masked == 0.0
     assert virtual_only[0].causes_full > 0
     assert virtual_only[0].reconstruction > 0
+
+
+def test_every_epoch_draws_masks_of_its_own() -> None:
+    standing_still = PretrainingOptions(epochs=3, batch=8, learning_rate=0.0)
+    _, history = pretrain(real_ecgs(), None, TINY, standing_still, 0)
+    assert len({epoch.reconstruction for epoch in history}) == 3
 
 
 def test_what_absent_leads_hold_does_not_matter() -> None:

@@ -66,10 +66,14 @@ def balance(
 
 
 def _smd(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """NaN where a side knows nothing, infinite where two constants differ."""
+    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if not len(a) or not len(b):
         return float("nan")
-    spread = np.sqrt((np.nanvar(a) + np.nanvar(b)) / 2)
-    return float((np.nanmean(a) - np.nanmean(b)) / spread) if spread > 0 else 0.0
+    difference, spread = float(a.mean() - b.mean()), float(np.sqrt((a.var() + b.var()) / 2))
+    if spread == 0.0:
+        return 0.0 if difference == 0.0 else float(np.copysign(np.inf, difference))
+    return difference / spread
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 - ECG tokens come from the frozen encoder: one for each time (mean over leads) and one for each lead (mean
   over time), so that the attention map can name both. A summary token starts from the whole embedding.
 - Clinical tokens: every feature is one token. Numbers enter by piecewise-linear encoding over the training
-  quantiles (Gorishniy et al., On embeddings for numerical features, NeurIPS 2022), categories one-hot;
+  quantiles (Gorishniy et al., On embeddings for numerical features, NeurIPS 2022), categories as steps;
   a missing value is a learnt token of that feature.
 - Each block lets the clinical tokens look at each other, then ECG and row look at each other in both
   directions (multi-head cross-attention), then each token by itself.

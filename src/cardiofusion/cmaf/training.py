@@ -62,7 +62,9 @@ def feature_edges(table: ClinicalTable) -> list[list[float]]:
             edges.append([k - 0.5 for k in range(max(2, len(column.categories)) + 1)])
             continue
         known = values[np.isfinite(values)]
-        points = np.unique(np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1))) if len(known) else [0.0]
+        # Told apart as the model will see them: in float32 two quantiles may be one.
+        quantiles = np.quantile(known, np.linspace(0, 1, NUMBER_BINS + 1)) if len(known) else np.zeros(1)
+        points = np.unique(quantiles.astype(np.float32))
         edges.append(
             [float(p) for p in points] if len(points) > 1 else [float(points[0]), float(points[0]) + 1]
         )

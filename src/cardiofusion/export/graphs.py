@@ -77,7 +77,7 @@ def explanation_graph(encoder: Encoder, fusion: CMAF) -> bytes:
         parameter.requires_grad_(False)
     try:
         # onnxscript's optimiser would take longer than all the rest; onnxruntime optimises when it loads.
-        traced = _traced(encoder, fusion)
+        traced = _traced(encoder.eval(), fusion.eval())
         return _export(traced, _patient(encoder, fusion), _INPUTS, _OUTPUTS, optimize=False)
     finally:
         for parameter in frozen:
@@ -165,7 +165,37 @@ def _export(
         )
         if program is None:
             raise ExportError("export.failed", "torch returned no ONNX graph", "try another torch version")
-        return bytes(program.model_proto.SerializeToString())
+        return _serialised(program.model_proto)
+
+
+def _refusal(error: Exception) -> ExportError:
+    """torch wraps a missing module in errors of its own: the module's name is down the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ImportError):
+        cause = cause.__cause__
+    if cause is None:
+        first = (str(error).splitlines() or ["no reason given"])[0][:200]
+        return ExportError(
+            "export.failed", f"the ONNX export failed: {first}", "the trained weights are kept"
+        )
+    return ExportError(
+        "export.unavailable",
+        f"the ONNX export needs {cause.name or 'a module'}, which cannot be imported here",
+        "the trained weights are kept: run the same command where torch._dynamo and onnxscript work",
+    )
+
+
+def _serialised(model: Any) -> bytes:
+    """The graph without the exporter's notes, which hold stack traces and paths of this machine."""
+    for graph in [model.graph, *model.functions]:
+        for part in [graph, *graph.node, *graph.value_info]:
+            del part.metadata_props[:]
+            part.doc_string = ""
+    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
+        del value.metadata_props[:]
+        value.doc_string = ""
+    del model.metadata_props[:]
+    return bytes(model.SerializeToString())
 
 
 @contextlib.contextmanager
@@ -177,11 +207,7 @@ def _exporter() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except ImportError as error:
-        raise ExportError(
-            "export.unavailable",
-            f"the ONNX export needs {error.name or 'a module'}, which cannot be imported here",
-            "the trained weights are kept: run the same command where torch._dynamo and onnxscript work",
-        ) from error
+    except (ImportError, RuntimeError) as error:
+        raise _refusal(error) from error
     finally:
         logging.disable(level)

@@ -91,7 +91,7 @@ class _Run:
 
     def _resume(self) -> None:
         try:
-            with np.load(self.partial, allow_pickle=False) as arrays:
+            with self.partial.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
                 state = json.loads(str(arrays["state"]))
                 if state["mark"] != self.mark:
                     return

@@ -14,6 +14,7 @@ from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens, fusion_logit
 from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups
 from cardiofusion.explain import deletion_insertion, grad_cam, passes, pooled, randomisation_similarity
 from cardiofusion.export import explain
+from cardiofusion.metrics import t_interval
 from cardiofusion.records import Figure, Task
 from cardiofusion.study.answering import FUSED
 from cardiofusion.study.ecgs import EcgSet
@@ -155,7 +156,7 @@ def gradcam_verdict(
         )
         similarity.append(randomisation_similarity(cam, other))
     better = pooled(results, data)
-    alike = float(np.mean(similarity)) if similarity else float("nan")
+    alike = float(np.mean(similarity)) if len(similarity) > 1 else float("nan")
     shown = passes(better, alike)
     why = (
         f"beats {100 * better.value:.0f} % of random maps; rank correlation {alike:.2f} with an untrained"
@@ -163,7 +164,7 @@ def gradcam_verdict(
     )
     figures = {
         "better_than_random": better,
-        "randomisation_similarity": Figure(alike, float("nan"), float("nan"), len(similarity), data),
+        "randomisation_similarity": Figure(alike, *t_interval(np.array(similarity)), len(similarity), data),
     }
     return figures, {"shown": bool(shown), "why": why if shown else f"failed its test: {why}"}
 

@@ -199,7 +199,7 @@ class Pipeline:
                 ecgs,
                 self.study.seed,
                 folder,
-                self.workspace.scratch("pretrain"),
+                self.workspace.scratch("pretrain", self._pretrain_mark),
                 self.workspace.reporter.step,
             ),
         )

@@ -82,9 +82,9 @@ class Workspace:
         finally:
             handle.close()
 
-    def scratch(self, name: str) -> Path:
-        """A place for checkpoints inside a stage; it goes when the stage is complete."""
-        return self.folder / f"{name}.checkpoint"
+    def scratch(self, name: str, fingerprint: str) -> Path:
+        """A place for a checkpoint of this fingerprint only; it goes when the stage is complete."""
+        return self.folder / f"{name}.checkpoint-{fingerprint}"
 
     def _made(self, place: Path, fingerprint: str, make: Callable[[Path], None]) -> dict[str, Any]:
         unfinished = place.with_name(f"{place.name}.unfinished")

@@ -66,7 +66,8 @@ class TMAEConfig:
 class Visible:
     """The tokens the encoder may see, as a flat list: `index` [b, k] into lead * n_patches + time.
 
-    `valid` [b, k] is False for padding, where an ECG has fewer leads than its neighbours in the batch.
+    `valid` [b, k] is False for padding, where an ECG has fewer leads than its neighbours in the batch;
+    padding names tokens that the ECG does not show otherwise.
     """
 
     index: Tensor

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
-from cardiofusion.records import write_bytes
+from cardiofusion.records import StorageError, write_bytes
 from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches
 from cardiofusion.tmae.model import TMAE, TMAEConfig
 from cardiofusion.tmae.optimiser import AdamW, warm_cosine
@@ -56,7 +57,7 @@ class WithCauses:
     """Canonical virtual ECGs with their causes as targets.
 
     targets float32 [n, cause], defined bool [n, cause] (False where a cause has no meaning, such as PR in
-    atrial fibrillation), is_flag bool [cause]: flags take a logistic loss, numbers a squared one.
+    atrial fibrillation), is_flag bool [cause]: flags take a logistic loss, numbers a Huber one.
     """
 
     signal: NDArray[np.float32]
@@ -148,7 +149,7 @@ def _batches(
             is_flag = torch.from_numpy(virtual.is_flag)
         present = torch.from_numpy(np.concatenate(presents))
         present = drop_leads(present, options.lead_dropout, generator)
-        signal = torch.from_numpy(np.concatenate(signals)) * present[..., None]
+        signal = torch.from_numpy(np.concatenate(signals)).masked_fill(~present[..., None], 0.0)
         yield signal, present, targets, defined, is_flag, generator
 
 
@@ -195,10 +196,10 @@ def relative_error(rebuilt: Tensor, truth: Tensor, hidden: Tensor) -> Tensor:
 
 
 def cause_loss(scores: Tensor, targets: Tensor, defined: Tensor, is_flag: Tensor) -> Tensor:
-    """Mean over defined causes: squared error for numbers, cross-entropy for flags (both near 1 at first)."""
+    """Mean over defined causes: Huber loss for numbers, cross-entropy for flags."""
     logistic = functional.binary_cross_entropy_with_logits(scores, targets.clamp(0, 1), reduction="none")
-    squared = functional.smooth_l1_loss(scores, targets, reduction="none")
-    loss = torch.where(is_flag, logistic, squared)
+    huber = functional.smooth_l1_loss(scores, targets, reduction="none")
+    loss = torch.where(is_flag, logistic, huber)
     return (loss * defined).sum() / defined.sum().clamp(min=1)
 
 
@@ -216,10 +217,17 @@ def _save(checkpoint: Path | None, model: TMAE, optimiser: AdamW, history: list[
 def _resume(checkpoint: Path | None, model: TMAE, optimiser: AdamW) -> list[Epoch]:
     if checkpoint is None or not checkpoint.exists():
         return []
-    tensors = load_file(checkpoint)
-    model.load_state_dict(_under("model.", tensors))
-    optimiser.restore(_under("optimiser.", tensors))
-    return [Epoch(int(row[0]), *row[1:]) for row in tensors["history"].tolist()]
+    try:
+        tensors = load_file(checkpoint)
+        model.load_state_dict(_under("model.", tensors))
+        optimiser.restore(_under("optimiser.", tensors))
+        return [Epoch(int(row[0]), *row[1:]) for row in tensors["history"].tolist()]
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            "storage.checkpoint",
+            f"the checkpoint {checkpoint.name} cannot be used",
+            "delete it to pretrain from the start",
+        ) from error
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

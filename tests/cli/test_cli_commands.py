@@ -1,0 +1,243 @@
+"""Commands that work: what they print, what they write, and that every option is documented."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+
+import click
+import jsonschema
+import numpy as np
+import pytest
+
+from cardiofusion import __version__
+from cardiofusion.cli.main import commands
+from cardiofusion.datasets import load_dataset
+from cardiofusion.readers import find_recordings, write_wfdb
+from cardiofusion.records import NOTICE, assessment_schema
+from cardiofusion.simulate import virtual_cohort
+from cardiofusion.study import read_study
+
+
+def every_command(group=commands, path=()):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*path, name))
+        yield (*path, name), command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(p, c, id=" ".join(p)) for p, c in every_command()]
+)
+def test_help_documents_the_command_and_all_its_options(run, path, command):
+    ran = run(*path, "--help")
+    assert ran.code == 0
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{option.name} is not documented"
+            assert all(name in ran.out for name in option.opts)
+
+
+def test_help_names_every_command_and_what_this_is_not(run):
+    ran = run("--help")
+    assert ran.code == 0
+    assert set(commands.commands) == {"assess", "demo", "embed", "inspect", "study", "train"}
+    assert all(name in ran.out for name in commands.commands)
+    assert "Not a medical device" in " ".join(ran.out.split())
+
+
+def test_version(run):
+    ran = run("--version")
+    assert ran.code == 0
+    assert __version__ in ran.out
+
+
+# --- assess ------------------------------------------------------------------------------------------------
+
+
+def test_assess_reads_files_and_prints_words(run, tiny_bundle, virtual_patient):
+    ran = run("assess", tiny_bundle, "--ecg", virtual_patient.header, "--clinical", virtual_patient.table)
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.out.startswith(NOTICE)
+    for word in ("Answer: event", "Answer: findings", "Quality", "From"):
+        assert word in ran.out
+
+
+def test_assess_is_the_library_function(run, tiny_bundle, tiny_system, virtual_patient):
+    options = ("--ecg", virtual_patient.header, "--clinical", virtual_patient.table, "--json")
+    ran = run("assess", tiny_bundle, *options)
+    found = json.loads(ran.out)
+    jsonschema.validate(found, assessment_schema())
+    expected = tiny_system.assess(virtual_patient.recording, virtual_patient.row)
+    for name, answer in expected.tasks.items():
+        assert found["tasks"][name]["probability"] == pytest.approx(answer.probability, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "weight"),
+    [
+        (("weight=82kg",), 82.0),
+        (("weight=180lb",), 81.6466),
+        (("weight = 82",), 82.0),
+        (("weight=82,5",), 82.5),
+    ],
+)
+def test_assess_from_set_alone(run, tiny_bundle, settings, weight):
+    given = [word for setting in ("age=61", "sex=male", *settings) for word in ("--set", setting)]
+    ran = run("assess", tiny_bundle, *given, "--json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
+    assert found["patient"]["row"]["weight"]["value"] == pytest.approx(weight, abs=1e-3)
+    assert found["patient"]["row"]["age"]["value"] == 61
+    assert set(found["tasks"]["event"]["by_modality"]) == {"row"}
+    assert "ecg" in found["missing"]
+
+
+def test_assess_an_ecg_alone(run, tiny_bundle, virtual_patient):
+    found = json.loads(run("assess", tiny_bundle, "--ecg", virtual_patient.header, "--json").out)
+    assert set(found["tasks"]["event"]["by_modality"]) == {"ecg"}
+
+
+def test_set_wins_over_the_file_and_json_rows_are_read(run, tiny_bundle, tmp_path):
+    (tmp_path / "row.json").write_text('{"age": 50, "sex": "female", "cholesterol": null}', encoding="utf-8")
+    ran = run("assess", tiny_bundle, "--clinical", tmp_path / "row.json", "--set", "age=61", "--json")
+    row = json.loads(ran.out)["patient"]["row"]
+    assert row["age"]["value"] == 61
+    assert row["sex"]["value"] == "female"
+    assert "cholesterol" not in row
+
+
+def test_assess_writes_a_sheet(run, tiny_bundle, virtual_patient, tmp_path):
+    sheet = tmp_path / "sheet.html"
+    ran = run("assess", tiny_bundle, "--ecg", virtual_patient.header, "--html", sheet)
+    assert ran.code == 0
+    assert str(sheet) in ran.out
+    text = sheet.read_text("utf-8")
+    assert "<svg" in text
+    assert "<script src" not in text
+
+
+def test_assess_json_stays_json_beside_a_sheet(run, tiny_bundle, virtual_patient, tmp_path):
+    sheet = tmp_path / "sheet.html"
+    ran = run("assess", tiny_bundle, "--ecg", virtual_patient.header, "--html", sheet, "--json")
+    json.loads(ran.out)
+    assert sheet.exists()
+
+
+def test_a_warning_stands_before_any_number(run, tiny_bundle, virtual_patient):
+    options = ("--ecg", virtual_patient.header, "--set", "age=99", "--set", "sex=male")
+    ran = run("assess", tiny_bundle, *options)
+    assert ran.code == 0
+    assert 0 < ran.out.index("WRONG PATIENT?") < ran.out.index("Answer:")
+
+
+def test_the_expected_hash_is_accepted(run, tiny_bundle, tiny_system):
+    ran = run("assess", tiny_bundle, "--set", "age=61", "--expect-hash", tiny_system.bundle.hash)
+    assert ran.code == 0
+
+
+def test_the_installed_command_runs(tiny_bundle):
+    done = subprocess.run(
+        [sys.executable, "-c", "from cardiofusion.cli import main; main()", "assess", str(tiny_bundle),
+         "--set", "age=61", "--json"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    jsonschema.validate(json.loads(done.stdout), assessment_schema())
+
+
+# --- inspect -----------------------------------------------------------------------------------------------
+
+
+def test_inspect_an_ecg(run, virtual_patient):
+    found = json.loads(run("inspect", virtual_patient.header, "--json").out)
+    assert found["what"] == "ecg"
+    assert found["sampling_rate"] == 100.0
+    assert found["unit"] == "mV"
+    words = run("inspect", virtual_patient.header)
+    assert words.code == 0
+    assert "sampling rate: 100" in words.out
+
+
+def test_inspect_a_bundle(run, tiny_bundle, tiny_system):
+    found = json.loads(run("inspect", tiny_bundle, "--json").out)
+    assert found["what"] == "bundle"
+    assert found["hash"] == tiny_system.bundle.hash
+    assert [task["name"] for task in found["tasks"]] == ["event", "findings"]
+    words = run("inspect", tiny_bundle)
+    assert words.code == 0
+    assert tiny_system.bundle.hash in words.out
+
+
+# --- embed -------------------------------------------------------------------------------------------------
+
+
+def test_embed_a_folder_with_a_corrupt_record_among_good_ones(run, tiny_bundle, tmp_path):
+    folder, out = tmp_path / "ecgs", tmp_path / "e.npz"
+    for k, source in enumerate(virtual_cohort(6, 20_015).recordings):
+        write_wfdb(source.read(), folder / ("b" if k % 2 else "a"))
+    broken = find_recordings(folder)[2]
+    broken.with_suffix(".dat").write_bytes(b"\1" * 300)
+    ran = run("embed", "--bundle", tiny_bundle, "--ecg", folder, "--out", out)
+    assert ran.code == 0
+    assert "5 embedded, 1 refused" in ran.out
+    ids = [
+        str(path.relative_to(folder).with_suffix("")) for path in find_recordings(folder) if path != broken
+    ]
+    with np.load(out, allow_pickle=False) as found:
+        assert found["ids"].tolist() == ids
+        assert found["embedding"].shape[0] == len(found["quality"]) == 5
+    with (tmp_path / "e.npz.errors.csv").open(newline="") as handle:
+        (listed,) = csv.DictReader(handle)
+    assert listed["record"] == str(broken.relative_to(folder).with_suffix(""))
+    assert listed["code"].startswith("recording.")
+    assert zipfile.is_zipfile(out)
+
+
+@pytest.fixture
+def part_of_ptb_xl(data_dir, tmp_path):
+    """PTB-XL with 24 of its records, in an order that is not that of their numbers."""
+    whole, part = data_dir / "ptb-xl", tmp_path / "ptb-xl"
+    part.mkdir()
+    for path in whole.iterdir():
+        if path.name != "ptbxl_database.csv":
+            (part / path.name).symlink_to(path)
+    with (whole / "ptbxl_database.csv").open(newline="", encoding="utf-8") as handle:
+        heading, *rows = csv.reader(handle)
+    chosen = np.random.default_rng(2).permutation(len(rows))[:24]
+    with (part / "ptbxl_database.csv").open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows([heading, *(rows[k] for k in chosen)])
+    return part
+
+
+@pytest.mark.data
+def test_embed_ptb_xl_in_the_order_of_the_data_set(run, tiny_bundle, part_of_ptb_xl, tmp_path):
+    out = tmp_path / "ptb.npz"
+    options = ("--dataset", "ptb-xl", "--data", part_of_ptb_xl, "--bundle", tiny_bundle, "--out", out)
+    assert run("embed", *options).code == 0
+    with (tmp_path / "ptb.npz.errors.csv").open(newline="") as handle:
+        refused = {row["record"] for row in csv.DictReader(handle)}
+    order = [source.record_id for source in load_dataset("ptb-xl", part_of_ptb_xl).recordings]
+    assert order != sorted(order, key=int)
+    with np.load(out, allow_pickle=False) as found:
+        assert found["ids"].tolist() == [name for name in order if name not in refused]
+        assert np.isfinite(found["embedding"]).all()
+
+
+# --- study new ---------------------------------------------------------------------------------------------
+
+
+def test_study_new_writes_a_file_that_is_read(run, tmp_path):
+    table = tmp_path / "clinic.csv"
+    rows = [f"P{k},{40 + k % 40},{'mf'[k % 2]},{k % 3 == 0:d}" for k in range(60)]
+    table.write_text("\n".join(["patient,age,sex,died", *rows]), encoding="utf-8")
+    out = tmp_path / "mine.toml"
+    ran = run("study", "new", table, "--out", out)
+    assert ran.code == 0
+    assert str(out) in ran.out
+    assert {column.name for column in read_study(out).columns} == {"age", "sex"}
