@@ -235,7 +235,7 @@ def test_an_embedding_of_nothing(refused, tiny_bundle, tmp_path):
 
 
 @pytest.fixture
-def full_disk(tmp_path, request):
+def full_disk(tmp_path):
     """A folder on a disk of its own with no room left. Needs the right to mount."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -246,11 +246,13 @@ def full_disk(tmp_path, request):
         pytest.skip("there is no mount command here")
     if done.returncode:
         pytest.skip("a small disk cannot be mounted here")
-    request.addfinalizer(lambda: subprocess.run(["umount", str(folder)], check=True))
-    (folder / "kept.txt").write_text("complete before")
-    with pytest.raises(OSError, match="No space"), (folder / "filler").open("wb", buffering=0) as handle:
-        handle.writelines(itertools.repeat(b"x" * 4096))
-    return folder
+    try:
+        (folder / "kept.txt").write_text("complete before")
+        with pytest.raises(OSError, match="No space"), (folder / "filler").open("wb", buffering=0) as handle:
+            handle.writelines(itertools.repeat(b"x" * 4096))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk(refused, full_disk, tiny_bundle, tiny_folder, virtual_patient, tmp_path):

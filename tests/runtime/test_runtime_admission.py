@@ -20,8 +20,10 @@ def test_a_plain_patient_gets_no_such_warning(tiny_system, recording, row):
     assert not any(DISTRUST in warning or "WRONG" in warning for warning in found.warnings)
 
 
-def test_a_child_is_answered_with_a_warning_first(tiny_system, changed):
-    warning = first_warning(tiny_system, changed(age=8.0), None)
+@pytest.mark.parametrize("given", ["ecg", "row", "both"])
+def test_a_child_is_answered_with_a_warning_first(tiny_system, changed, row, given):
+    ecg = None if given == "row" else changed(age=8.0)
+    warning = first_warning(tiny_system, ecg, None if given == "ecg" else {**row, "age": 8})
     assert "child (8 years)" in warning
     assert DISTRUST in warning
 

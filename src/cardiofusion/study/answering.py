@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from cardiofusion.bundle import task_views
 from cardiofusion.cmaf import CMAF, NOBODY, FusionData, fusion_logits
 from cardiofusion.conformal import TargetCalibration, calibrate, fit_probability, one_row_a_patient
-from cardiofusion.metrics import roc_auc
+from cardiofusion.evaluate import better_single, evaluate_task
 from cardiofusion.records import Task
 from cardiofusion.study.groups import Groups
 from cardiofusion.study.tables import TableModel
 
 Logits = Mapping[str, NDArray[np.float64]]
 FUSED: Literal["ecg+row"] = "ecg+row"
+CHOOSING_REPEATS = 1000
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,34 @@ def logits_by_view(
     return logits
 
 
-def choose_view(task: Task, logits: Logits, outcome: NDArray[np.float32], rows: NDArray[np.intp]) -> Chosen:
-    """Fused where it ranks patients at least as well as each single view on `rows` (never test patients).
+def choose_view(
+    task: Task,
+    logits: Logits,
+    outcome: NDArray[np.float32],
+    patient_ids: NDArray[np.str_],
+    rows: NDArray[np.intp],
+    seed: int,
+) -> Chosen:
+    """Fused, unless a single view is measurably better on `rows`, which are never conformal or test patients.
 
-    A proxy alignment cannot show that fusion helps, so there the row answers and the fusion is shown beside.
+    A few dozen patients cannot rank two close views, so the one that sees more answers until the paired
+    interval speaks against it. A proxy alignment cannot show that fusion helps: there the row answers and
+    the fused view is shown beside it.
     """
-    views = [view for view in task_views(task) if view in logits]
+    views = {view: logits[view][rows] for view in task_views(task) if view in logits}
     if task.alignment != "matched" and "row" in views:
         return Chosen("row", f"{task.alignment} alignment is a proxy: the fused view is an experiment")
-    if len(views) < 3:
-        return Chosen(views[-1], "the only view of this task")
-    scores = {view: _macro_auc(outcome[rows], logits[view][rows]) for view in views}
-    best = max(views, key=lambda view: (scores[view], view == FUSED))
-    shown = ", ".join(f"{view} {score:.3f}" for view, score in scores.items())
-    return Chosen(best, f"highest macro AUC on the {len(rows)} rows that stop training: {shown}")
+    if FUSED not in views:
+        return Chosen(list(views)[-1], "the only view of this task")
+    ranks = {view: 1.0 / (1.0 + np.exp(-values)) for view, values in views.items()}
+    rng = np.random.default_rng([seed, 11])
+    gain = evaluate_task(task, outcome[rows], ranks, {}, patient_ids[rows], "", rng, CHOOSING_REPEATS).get(
+        "gain/macro/auc"
+    )
+    single = better_single(outcome[rows], {view: p for view, p in ranks.items() if view != FUSED})
+    if gain is None or single is None or not gain.high < 0.0:
+        return Chosen(FUSED, f"no single view is measurably better on {len(rows)} patients' rows set aside")
+    return Chosen(single, f"better than fused by {-gain.value:.3f} AUC on {gain.n} rows set aside")
 
 
 def calibrate_views(
@@ -164,12 +179,3 @@ def sets_by_view(
         )
         out[view] = included & known[..., None]
     return out
-
-
-def _macro_auc(outcome: NDArray[np.float32], scores: NDArray[np.float64]) -> float:
-    aucs = []
-    for k in range(outcome.shape[1]):
-        known = np.isfinite(scores[:, k]) & np.isfinite(outcome[:, k])
-        aucs.append(roc_auc(outcome[known, k], scores[known, k]))
-    measured = [auc for auc in aucs if np.isfinite(auc)]
-    return float(np.mean(measured)) if measured else 0.5

@@ -18,8 +18,8 @@ Rows = NDArray[np.intp]
 class Groups:
     """Row numbers of each group.
 
-    train: teaches. stop: says when to stop, and which view answers. probability: calibrates probabilities.
-    conformal: sets the quantiles. test: is looked at once.
+    train: teaches. stop: says when to stop. probability: calibrates probabilities; with stop, it says which
+    view answers. conformal: sets the quantiles. test: is looked at once.
     """
 
     train: Rows

@@ -44,11 +44,13 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
     with workspace.alone():
         pipeline = Pipeline(study, workspace)
         pipeline.read()
+        pipeline.check()
         pipeline.pretrain()
         pipeline.embed()
         pipeline.boost()
         pipeline.fuse()
         pipeline.phenotype()
+        set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
         return assemble(pipeline, out)
 
 

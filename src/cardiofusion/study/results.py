@@ -82,7 +82,8 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
     data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
     model = pipeline.fusion(task) if fused else None
     logits = logits_by_view(task, table, values, model, data)
-    chosen = choose_view(task, logits, outcome, groups.stop)
+    aside = np.concatenate([groups.stop, groups.probability])
+    chosen = choose_view(task, logits, outcome, patients, aside, pipeline.study.seed)
     calibrations = calibrate_views(
         task, logits, outcome, groups, patients, pipeline.study.conformal.coverage, pipeline.study.seed
     )
