@@ -107,8 +107,8 @@ def test_projection_and_covariance_match_their_oracles() -> None:
     standard = np.delete(
         (embedding - embedding.mean(0)) / np.where(embedding.std(0) > 1e-9, embedding.std(0), 1), 3, 1
     )
-    assert cdist(points, points) == pytest.approx(cdist(standard, standard), abs=1e-9)
-    assert np.cov(points.T, bias=True) == pytest.approx(np.diag(points.var(axis=0)), abs=1e-9)
+    assert cdist(points, points) == pytest.approx(cdist(standard, standard), abs=1e-5)
+    assert np.cov(points.T, bias=True) == pytest.approx(np.diag(points.var(axis=0)), abs=1e-5)
     centred = points - points.mean(axis=0)
     assert shrunk_covariance(centred) == pytest.approx(oas(centred, assume_centered=True)[0])
     precision = np.linalg.inv(np.cov(points.T))

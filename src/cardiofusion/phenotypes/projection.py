@@ -64,5 +64,6 @@ def _signed(components: Float) -> Float:
     """The largest entry of every component is positive: an SVD's sign is the library's whim."""
     largest = np.abs(components).argmax(axis=0)
     signs = np.sign(components[largest, np.arange(components.shape[1])])
-    turned: Float = np.ascontiguousarray(components * signs)  # as a file holds it, to the last bit
+    # LAPACK's last digits differ from run to run; at single precision the same data give the same file.
+    turned: Float = np.ascontiguousarray(components * signs).astype(np.float32).astype(np.float64)
     return turned
