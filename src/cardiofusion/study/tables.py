@@ -14,6 +14,8 @@ from cardiofusion.study.groups import Groups
 from cardiofusion.study.workspace import load_json, save_json
 from cardiofusion.tabular import Booster, BoosterModel, MissingPolicy, cross_validate, train_booster
 
+SMALL_TABLE = 5_000  # rows below which two threads wait for each other longer than they work
+
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
@@ -39,6 +41,7 @@ def train_table(
     on_step: Callable[[int, int], None],
 ) -> None:
     """Write the boosters, their policies and the cross-validation of every target into `folder`."""
+    threads = threads if len(table) >= SMALL_TABLE else 1
     n_targets, logits, fold, described = outcome.shape[1], [], None, []
     for k in range(n_targets):
 
