@@ -60,7 +60,6 @@ def set_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    torch.set_flush_denormal(True)
 
 
 @dataclass
