@@ -124,7 +124,12 @@ class Pipeline:
         if self.cohort_ecgs is not None:
             others = np.setdiff1d(np.arange(len(self.cohort)), self.groups.learning)
             keep &= ~np.isin(ecgs.digest, self.cohort_ecgs.digest[others])
-        return ecgs.take(np.flatnonzero(keep)), source[keep]
+        ecgs, source = ecgs.take(np.flatnonzero(keep)), source[keep]
+        # Two data sets may give two people one number; one waveform under two names is one patient.
+        people = np.array(
+            [f"{name}/{patient}" for name, patient in zip(source, ecgs.patient_ids, strict=True)]
+        )
+        return replace(ecgs, patient_ids=merge_duplicates(people, ecgs.digest)), source
 
     @property
     def corpus_ecgs(self) -> EcgSet | None:
