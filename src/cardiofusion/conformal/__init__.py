@@ -15,6 +15,7 @@ from cardiofusion.conformal.sets import (
     p_values,
     patients_needed,
 )
+from cardiofusion.conformal.surprise import chance_of_so_few
 from cardiofusion.conformal.words import binary_words, describe_set, guarantee_words, set_words
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "calibrate",
     "calibrations_from_json",
     "calibrations_to_json",
+    "chance_of_so_few",
     "describe_set",
     "fit_probability",
     "guarantee_words",

@@ -104,7 +104,7 @@ def calibrate(
         if len(members) < needed:
             raise _too_few(name, label, len(members), needed, coverage)
     absent, present = (
-        np.sort(nonconformity(members)[:, label])[_rank(len(members), coverage) - 1]
+        np.sort(nonconformity(members)[:, label])[quantile_rank(len(members), coverage) - 1]
         for label, members in enumerate(by_class)
     )
     n_absent, n_present = map(len, by_class)
@@ -137,7 +137,12 @@ def one_row_a_patient(patient_ids: NDArray[np.str_], rng: np.random.Generator) -
     return np.sort(shuffled[first])
 
 
-def _rank(n: int, coverage: float) -> int:
+def quantile_rank(n: int, coverage: float) -> int:
+    """Which of n calibration scores in rising order, counted from 1, is the finite-sample quantile.
+
+    Above n where n is below `patients_needed`. Raises CalibrationError "conformal.coverage".
+    """
+    patients_needed(coverage)
     return _ceil((n + 1) * coverage)
 
 
