@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cardiofusion.cmaf import CMAF, CMAFConfig, ecg_tokens
-from cardiofusion.cmaf.model import Attended, CrossAttention, FeatureTokens
+from cardiofusion.cmaf.model import Attended, CrossAttention, Dropout, FeatureTokens
 from cardiofusion.tmae.model import N_LEADS
 
 TINY = CMAFConfig(ecg_width=6, n_times=3, n_targets=2, width=16, heads=2, blocks=2, dropout=0.1)
@@ -212,3 +212,12 @@ def test_ecg_tokens_are_means_over_leads_and_over_time() -> None:
         np.testing.assert_allclose(made[ecg, :4], grid[ecg][present[ecg]].mean(0), atol=1e-6)
         np.testing.assert_allclose(made[ecg, 4:], grid[ecg].mean(1), atol=1e-6)
     assert not made[2].any()
+
+
+def test_dropout_keeps_the_mean_and_rests_when_the_model_answers() -> None:
+    dropout, x = Dropout(0.25), torch.ones(200, 200)
+    dropout.generator = torch.Generator().manual_seed(0)
+    seen = dropout.train()(x)
+    assert float((seen == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(seen.mean()) == pytest.approx(1.0, abs=0.02)
+    assert torch.equal(dropout.eval()(x), x)

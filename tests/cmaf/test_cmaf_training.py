@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -24,6 +25,7 @@ from cardiofusion.cmaf import training as training_module
 from cardiofusion.cmaf.model import Attended, FeatureTokens
 from cardiofusion.cmaf.training import VIEWS, View
 from cardiofusion.records import ClinicalSchema, ClinicalTable, Column
+from cardiofusion.tmae import workers
 
 ROW_RULE, ECG_RULE, BOTH_RULE = range(3)
 TINY = CMAFConfig(ecg_width=4, n_times=2, n_targets=3, width=16, heads=2, blocks=1, dropout=0.0)
@@ -251,3 +253,18 @@ def test_values_that_float32_cannot_tell_apart() -> None:
     with torch.no_grad():
         tokens = FeatureTokens(edges, 4)(torch.tensor(values, dtype=torch.float32))
     assert bool(torch.isfinite(tokens).all())
+
+
+def test_two_that_train_at_once_end_as_each_alone(data: FusionData) -> None:
+    """Dropout and first weights must not depend on a generator that threads share."""
+    config = replace(TINY, dropout=0.3)
+
+    def train(seed: int) -> dict[str, Tensor]:
+        return weights(train_fusion(data, TRAIN, STOP, config, edges_of(data), QUICK, seed))
+
+    alone = [train(seed) for seed in (1, 2)]
+    with workers(2) as pool:
+        together = list(pool.map(train, (1, 2)))
+    assert same(alone[0], together[0])
+    assert same(alone[1], together[1])
+    assert not same(alone[0], alone[1])

@@ -202,3 +202,27 @@ def test_undefined_causes_teach_nothing_and_flags_are_logistic() -> None:
     assert float(scores.grad[1, 0]) == 0.0
     nothing = cause_loss(scores.detach(), targets, torch.zeros_like(defined), torch.tensor([False, True]))
     assert float(nothing) == 0.0
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_several_workers_end_with_the_same_weights_each_time(threads: int) -> None:
+    runs = [pretrain(real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, threads=threads) for _ in range(2)]
+    assert same_weights(runs[0][0], runs[1][0])
+    assert runs[0][1] == runs[1][1]
+
+
+def test_several_workers_learn_as_one_does() -> None:
+    """A batch in parts has the gradient of the whole, but for the masks drawn."""
+    options = PretrainingOptions(epochs=30, batch=8, learning_rate=5e-3)
+    one, many = (pretrain(real_ecgs(), virtual_ecgs(), TINY, options, 0, threads=n)[1] for n in (1, 2))
+    assert many[-1].reconstruction == pytest.approx(one[-1].reconstruction, rel=0.25)
+    assert many[-1].causes_full < 0.8 * many[0].causes_full
+
+
+def test_a_killed_run_of_several_workers_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    whole = pretrain(real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, checkpoint, killed_at(STEPS + 2), threads=2)
+    resumed = pretrain(real_ecgs(), virtual_ecgs(), TINY, SHORT, 7, checkpoint, threads=2)
+    assert same_weights(whole[0], resumed[0])

@@ -87,6 +87,21 @@ class FeatureTokens(nn.Module):
         return torch.where(given[..., None], tokens, self.missing)
 
 
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own: torch's default one is shared by all threads."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.share == 0.0:
+            return x
+        kept = torch.rand(x.shape, generator=self.generator) >= self.share
+        return x * kept / (1.0 - self.share)
+
+
 class CrossAttention(nn.Module):
     """Queries from one sequence, keys and values from another; returns the weights too."""
 
@@ -95,7 +110,7 @@ class CrossAttention(nn.Module):
         self.heads = heads
         self.q, self.kv, self.out = (nn.Linear(width, n * width) for n in (1, 2, 1))
         self.norm_q, self.norm_kv = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, other: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """x [b, n, width], other [b, m, width], allowed [b, m] -> update of x, weights [b, head, n, m]."""
@@ -152,9 +167,15 @@ class CMAF(nn.Module):
             nn.LayerNorm(2 * width),
             nn.Linear(2 * width, width),
             nn.GELU(),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(width, config.n_targets),
         )
+
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Where dropout takes its chance from."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.generator = generator
 
     def forward(self, tokens: Tensor, row: Tensor, has_ecg: Tensor, has_row: Tensor) -> Attended:
         """tokens [b, time + 12, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,7 @@ View = Literal["ecg", "row", "ecg+row"]
 VIEWS: tuple[View, ...] = ("ecg", "row", "ecg+row")
 NUMBER_BINS = 8
 PREDICT_BATCH = 2048
+_STARTING = threading.Lock()  # the first weights come from torch's default generator, which all threads share
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,15 @@ def train_fusion(
     seed: int,
     on_step: Callable[[int, int], None] | None = None,
 ) -> CMAF:
-    """Train on `training` rows; keep the weights of the epoch with the lowest loss on `stopping` rows."""
-    torch.manual_seed(seed)
+    """Train on `training` rows; keep the weights of the epoch with the lowest loss on `stopping` rows.
+
+    Several may train at once, each in a thread of its own.
+    """
+    with _STARTING:
+        torch.manual_seed(seed)
+        model = CMAF(config, edges)
     generator = torch.Generator().manual_seed(seed + 1)
-    model = CMAF(config, edges)
+    model.draw_from(generator)
     optimiser = AdamW(model.named_parameters(), options.weight_decay)
     best, best_loss, waited = _weights(model), float("inf"), 0
     steps = max(1, len(training) // options.batch)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cardiofusion.tmae.model import TMAE, TMAEConfig, count_parameters, pool
     from cardiofusion.tmae.optimiser import AdamW, warm_cosine
     from cardiofusion.tmae.pretraining import Epoch, PretrainingOptions, Unlabelled, WithCauses, pretrain
+    from cardiofusion.tmae.threads import Workers, workers
 
 _PLACES = {
     "masked_r2": (
@@ -34,6 +35,7 @@ _PLACES = {
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
+    "threads": ("Workers", "workers"),
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "TMAEConfig",
     "Unlabelled",
     "WithCauses",
+    "Workers",
     "count_parameters",
     "interpolation",
     "masks_for",
@@ -56,6 +59,7 @@ __all__ = [
     "squared_errors",
     "true_beats",
     "warm_cosine",
+    "workers",
 ]
 
 
