@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cardiofusion.export.graphs import encoder_graph, explain, explanation_graph, fusion_graph
+    from cardiofusion.export.job import Exporting, ExportJob, FusionWeights
 
-__all__ = ["encoder_graph", "explain", "explanation_graph", "fusion_graph"]
+_PLACES = {
+    "graphs": ("encoder_graph", "explain", "explanation_graph", "fusion_graph"),
+    "job": ("ExportJob", "Exporting", "FusionWeights"),
+}
+
+__all__ = [
+    "ExportJob",
+    "Exporting",
+    "FusionWeights",
+    "encoder_graph",
+    "explain",
+    "explanation_graph",
+    "fusion_graph",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from cardiofusion.export import graphs
-
-        return getattr(graphs, name)
+    # torch loads with the first name that needs it, so that the running part stays light.
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"cardiofusion.export.{module}"), name)
     raise AttributeError(name)
