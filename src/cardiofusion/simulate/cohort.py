@@ -96,12 +96,13 @@ class VirtualTruth:
 
     probability: [n] of `event` from everything. ecg_only, row_only: [n] the best from one side alone, where
     the other side is replaced by its linear expectation and what remains of it is averaged out.
-    causes: float32 [n, len(CAUSES)].
+    event: [n] 0 or 1, as drawn. causes: float32 [n, len(CAUSES)].
     """
 
     probability: Array
     ecg_only: Array
     row_only: Array
+    event: NDArray[np.float32]
     causes: NDArray[np.float32]
 
 
@@ -145,6 +146,7 @@ def virtual_truth(n: int, seed: int) -> VirtualTruth:
         probability=_sigmoid(patients.ecg_score + patients.row_score),
         ecg_only=_one_sided(patients.ecg_score, patients.row_score, ecg_terms),
         row_only=_one_sided(patients.row_score, patients.ecg_score, known),
+        event=patients.event,
         causes=patients.causes,
     )
 

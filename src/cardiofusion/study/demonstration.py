@@ -6,8 +6,6 @@ import csv
 import io
 from pathlib import Path
 
-import numpy as np
-
 from cardiofusion.metrics import roc_auc
 from cardiofusion.readers import read_recording, write_wfdb
 from cardiofusion.records import write_text
@@ -38,15 +36,13 @@ def assess_newcomer(study: Study, out: Path) -> str:
 
 def _truth(study: Study, system: System) -> str:
     """Virtual patients have a right answer: the AUC that nobody can beat, beside ours."""
-    cohort = virtual_cohort(TRUTH_PATIENTS, study.seed + NEWCOMER_SEED + 1)
     truth = virtual_truth(TRUTH_PATIENTS, study.seed + NEWCOMER_SEED + 1)
-    event = cohort.outcomes["event"][:, 0]
     best = {"ecg": truth.ecg_only, "row": truth.row_only, "ecg+row": truth.probability}
     lines = ["Truth of `event`: AUC of the best possible model, and of this bundle on its test patients"]
     for view, probability in best.items():
         found = system.manifest.metrics.get(f"event/{view}/macro/auc", {})
         shown = "{value:.3f} [{low:.3f}-{high:.3f}], n = {n}".format(**found) if found else "not measured"
-        lines.append(f"  {view:<8} possible {roc_auc(event, np.asarray(probability)):.3f}   bundle {shown}")
+        lines.append(f"  {view:<8} possible {roc_auc(truth.event, probability):.3f}   bundle {shown}")
     return "\n".join(lines)
 
 
