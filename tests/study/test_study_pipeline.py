@@ -24,6 +24,7 @@ from cardiofusion.study import new_study, parse_study, read_study, report_path, 
 LEARNING = ("read-cohort", "pretrain", "embed-cohort", "boost-event", "boost-findings", "fuse-event",
             "fuse-findings", "phenotypes")  # fmt: skip
 PATIENTS = 300
+README = Path(__file__).resolve().parents[2] / "README.md"
 # What makes a study of any data small: enough patients to calibrate on, little else.
 SMALL = {
     "study": {"threads": 1},
@@ -99,12 +100,12 @@ def test_a_run_killed_in_pretraining_goes_on_at_the_epoch_and_ends_the_same(tiny
     stopped(tiny, out, "pretrain", after=0.7)  # in the second of two epochs
     assert not (work / "pretrain").exists()
     assert not out.exists()
-    resumed = stopped(tiny, out, "export")
+    resumed = stopped(tiny, out, "evaluate")
     assert resumed.reused["read-cohort"]
     assert not resumed.reused["pretrain"]
     assert resumed.first_step["pretrain"] > 1  # the first epoch was kept
     same_contents(contents(work), contents(tiny_folder / "bundle.work"))
-    assert not list(work.glob("*checkpoint*"))  # none is left behind
+    assert not list(work.glob("pretrain.checkpoint*"))  # none is left behind
 
 
 def test_the_parameters_follow_from_the_kept_stages(tiny, finished, tiny_system):
@@ -119,7 +120,7 @@ def test_the_parameters_follow_from_the_kept_stages(tiny, finished, tiny_system)
 
 
 def test_a_second_run_keeps_every_stage(tiny, finished):
-    journal = stopped(tiny, finished, "evaluate")
+    journal = stopped(tiny, finished, "bundle")
     assert [name for name in (*LEARNING, "export") if not journal.reused[name]] == []
 
 
@@ -134,10 +135,10 @@ def test_a_second_run_keeps_every_stage(tiny, finished):
 )
 def test_only_what_depends_on_a_change_is_made_again(tiny, finished, section, changes, again):
     changed = replace(tiny, **{section: replace(getattr(tiny, section), **changes)})
-    at = "export" if again else "evaluate"
-    journal = stopped(changed, finished, at)
+    exported = "fuse-event" not in again
+    journal = stopped(changed, finished, "bundle" if exported else "evaluate")
     assert {name for name in LEARNING if not journal.reused[name]} == again
-    assert journal.reused["export"] == (not again)
+    assert journal.reused.get("export", False) == exported
 
 
 def test_another_coverage_is_promised_without_training_again(tiny, finished, tiny_bundle, tiny_system):
@@ -207,10 +208,10 @@ def write_cohort(folder: Path, ecg: bool) -> Path:
         for k, source in enumerate(cohort.recordings):
             shown = cohort.table.schema.decode(cohort.table.values[k])
             values = ["" if shown[name] is None else shown[name] for name in columns]
-            name = [source.record_id] if ecg else []
+            name = [f"{k + 1:04d}"] if ecg else []
             writer.writerow([f"P{k:04d}", *name, *values, int(cohort.outcomes["event"][k, 0])])
             if ecg:
-                recording = replace(source.read(), patient_id=None, age=None, sex=None)
+                recording = replace(source.read(), record_id=name[0], patient_id=None, age=None, sex=None)
                 write_wfdb(recording, folder / "ecgs")
     return folder / "patients.csv"
 
@@ -227,19 +228,23 @@ def answered(assessment) -> None:
 
 
 @pytest.mark.slow
-def test_a_cohort_of_ones_own_from_study_new_to_an_assessment(tmp_path):
-    table = write_cohort(tmp_path, ecg=True)
-    (tmp_path / "ecgs" / "virtual-00005.dat").write_bytes(b"\0" * 100)  # one bad record stops nothing
-    file = tmp_path / "study.toml"
-    file.write_text(tuned(new_study(table, tmp_path / "ecgs", file)), encoding="utf-8")
-    study = read_study(file)
-    assert study.tasks[0].outcome_columns == ("died",)
-    train_study(study, tmp_path / "mine", Journal())
-    documents_hold(tmp_path / "mine")
-    assert "virtual-00005" in report_path(tmp_path / "mine").read_text("utf-8")
-    system = System.load(tmp_path / "mine")
-    recording = read_recording(tmp_path / "ecgs" / "virtual-00007.hea")
-    found = system.assess(recording, {"age": 61, "sex": "male", "weight": "180lb"})
+def test_readmes_lines_take_a_cohort_of_ones_own_to_an_assessment(tmp_path, monkeypatch, capsys):
+    """README's Python block as it stands, but for a smaller study."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write_cohort(folder, ecg=True)
+    (folder / "ecgs" / "0005.dat").write_bytes(b"\0" * 100)  # one bad record stops nothing
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cardiofusion.study.new_study", lambda *given: tuned(new_study(*given)))
+    (block,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    named: dict[str, object] = {}
+    exec(compile(block, "README.md", "exec"), named)
+    assert "died" in capsys.readouterr().out
+    assert named["study"].tasks[0].outcome_columns == ("died",)
+    documents_hold(folder / "bundle")
+    assert "0005" in report_path(folder / "bundle").read_text("utf-8")
+    recording = read_recording(folder / "ecgs" / "0007.hea")
+    found = named["system"].assess(recording, {"age": 61, "sex": "male", "weight": "180lb"})
     answered(found)
     (answer,) = found.tasks.values()
     assert set(answer.by_modality) == {"ecg", "row", "ecg+row"}
@@ -273,7 +278,7 @@ column = "died"
     train_study(study, tmp_path / "mine", Journal())
     documents_hold(tmp_path / "mine")
     system = System.load(tmp_path / "mine")
-    found = system.assess(read_recording(tmp_path / "ecgs" / "virtual-00007.hea"))
+    found = system.assess(read_recording(tmp_path / "ecgs" / "0007.hea"))
     answered(found)
     assert set(found.tasks["died"].by_modality) == {"ecg"}
     assert system.manifest.schema is None

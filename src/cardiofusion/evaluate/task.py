@@ -85,11 +85,16 @@ def better_single(outcome: NDArray[Any], views: Views) -> str | None:
     Chosen on the point estimate in the same test set, which can only make the gain look smaller. The AUCs
     are those of `evaluate_task`. None where neither view is there or neither AUC can be measured.
     """
-    rows = common_rows(views)
-    outcome = np.asarray(outcome, np.float64)[rows]
-    found = {view: _macro_auc(outcome, np.asarray(views[view])[rows]) for view in SINGLE if view in views}
-    defined = {view: value for view, value in found.items() if np.isfinite(value)}
+    found = macro_aucs(outcome, views)
+    defined = {view: found[view] for view in SINGLE if view in found and np.isfinite(found[view])}
     return max(defined, key=lambda view: defined[view]) if defined else None
+
+
+def macro_aucs(outcome: NDArray[Any], views: Views) -> dict[str, float]:
+    """view -> macro AUC on the rows that all views can score, as in `evaluate_task`; NaN if undefined."""
+    rows = common_rows(views)
+    known = np.asarray(outcome, np.float64)[rows]
+    return {view: _macro_auc(known, np.asarray(scores)[rows]) for view, scores in views.items()}
 
 
 def common_rows(views: Views) -> NDArray[np.intp]:

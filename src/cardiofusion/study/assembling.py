@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,35 +21,57 @@ from cardiofusion.bundle import Canonical, Manifest, TrainingData, write_bundle
 from cardiofusion.cmaf import CMAF
 from cardiofusion.conformal import calibrations_to_json
 from cardiofusion.evaluate import metrics_document
-from cardiofusion.export import encoder_graph, explanation_graph, fusion_graph
-from cardiofusion.records import LEADS, Cohort, Task, write_text
+from cardiofusion.export import Exporting, ExportJob, FusionWeights
+from cardiofusion.records import LEADS, Cohort, Task, storage_errors, write_text
 from cardiofusion.report import model_card, study_report
 from cardiofusion.signal import CANONICAL_RATE, CANONICAL_SECONDS
 from cardiofusion.study.pipeline import Pipeline
 from cardiofusion.study.reporting import headline, report_of
 from cardiofusion.study.results import Results, measure
-from cardiofusion.study.workspace import peak_memory
+from cardiofusion.study.workspace import STAMP, load_json, peak_memory
 from cardiofusion.tmae import count_parameters
 
 LIBRARIES = ("numpy", "lightgbm", "onnxruntime", "torch", "umap-learn", "hdbscan", "onnx", "polars")
 PARAMETER_BUDGET = 600_000
 
 
-def assemble(pipeline: Pipeline, out: Path) -> str:
+@contextmanager
+def exporting(pipeline: Pipeline) -> Iterator[Exporting | None]:
+    """The networks' way to ONNX, begun beside the rest; None where there is nothing (more) to export."""
+    workspace, mark = pipeline.workspace, _export_mark(pipeline)
+    if not pipeline.uses_ecg or workspace.has("export", mark):
+        yield None
+        return
+    scratch = workspace.scratch("export", mark)
+    with storage_errors(scratch):
+        scratch.mkdir(exist_ok=True)
+    with Exporting(_export_job(pipeline, scratch)) as process:
+        yield process
+
+
+def _export_job(pipeline: Pipeline, out: Path) -> ExportJob:
+    folder = pipeline.workspace.folder
+    fusions = {}
+    for task in pipeline.fused_tasks:
+        place, fusion = folder / f"fuse-{task.name}", pipeline.fusion(task)
+        edges = load_json(place / "cmaf.json")["edges"]
+        fusions[task.name] = FusionWeights(str(place / "cmaf.safetensors"), fusion.config, edges)
+    encoder = folder / "pretrain" / "encoder.safetensors"
+    return ExportJob(str(encoder), pipeline.encoder.config, fusions, str(out))
+
+
+def assemble(pipeline: Pipeline, out: Path, export: Exporting | None) -> str:
     """Measure, export, write the bundle and `report.html` beside it; the bundle's hash.
 
     Raises CalibrationError, ExportError (the stages before are kept) and StorageError.
     """
     workspace = pipeline.workspace
-    files: dict[str, bytes] = {}
-    exported = workspace.stage("export", _export_mark(pipeline), lambda folder: _export(pipeline, folder))
-    for path in sorted(exported.iterdir()):
-        if path.name != "stage.json":
-            files[path.name] = path.read_bytes()
     workspace.reporter.stage("evaluate", False)
     started = time.monotonic()
     results = measure(pipeline)
     workspace.seconds["evaluate"] = round(time.monotonic() - started, 2)
+    workspace.stage("export", _export_mark(pipeline), lambda folder: _export(pipeline, export, folder))
+    files = _files(pipeline)
     files["conformal.json"] = _json(calibrations_to_json(results.calibrations))
     about = _about(pipeline, results)
     files["metrics.json"] = _json(metrics_document(results.figures, about))
@@ -57,6 +81,18 @@ def assemble(pipeline: Pipeline, out: Path) -> str:
     digest = write_bundle(out, manifest, files)
     write_text(report_path(out), study_report(report_of(pipeline, results, manifest, digest)))
     return digest
+
+
+def _files(pipeline: Pipeline) -> dict[str, bytes]:
+    """What the stages made and the bundle holds: name -> content."""
+    folder = pipeline.workspace.folder
+    sources = {path.name: path for path in (folder / "export").iterdir() if path.name != STAMP}
+    sources["encoder.safetensors"] = folder / "pretrain" / "encoder.safetensors"
+    for task in pipeline.fused_tasks:
+        sources[f"cmaf-{task.name}.safetensors"] = folder / f"fuse-{task.name}" / "cmaf.safetensors"
+    for name in ("phenotypes.safetensors", "phenotypes.json"):
+        sources[name] = folder / "phenotypes" / name
+    return {name: path.read_bytes() for name, path in sorted(sources.items()) if path.exists()}
 
 
 def report_path(bundle: Path) -> Path:
@@ -70,39 +106,21 @@ def report_path(bundle: Path) -> Path:
 
 def _export_mark(pipeline: Pipeline) -> str:
     stamps = [
-        (stage / "stage.json").read_text(encoding="utf-8")
+        (stage / STAMP).read_text(encoding="utf-8")
         for stage in sorted(pipeline.workspace.folder.iterdir())
-        if stage.name.startswith(("pretrain", "fuse-", "boost-", "phenotypes"))
-        and (stage / "stage.json").exists()
+        if stage.name.startswith(("pretrain", "fuse-", "boost-")) and (stage / STAMP).exists()
     ]
     return pipeline.study.fingerprint("cmaf", extra={"stages": stamps})
 
 
-def _export(pipeline: Pipeline, folder: Path) -> None:
+def _export(pipeline: Pipeline, export: Exporting | None, folder: Path) -> None:
     """All files that models become."""
-    tabular: dict[str, dict[str, Any]] = {}
-    tasks = pipeline.cohort.tasks
-    for done, task in enumerate(tasks):
-        tabular[task.name] = _export_boosters(pipeline, task, folder)
-        if "ecg" in task.modalities:
-            fusion = pipeline.fusion(task)
-            (folder / f"cmaf-{task.name}.onnx").write_bytes(fusion_graph(fusion))
-            explanation = explanation_graph(pipeline.encoder.encoder, fusion)
-            (folder / f"explain-{task.name}.onnx").write_bytes(explanation)
-            weights = pipeline.workspace.folder / f"fuse-{task.name}" / "cmaf.safetensors"
-            (folder / f"cmaf-{task.name}.safetensors").write_bytes(weights.read_bytes())
-        pipeline.workspace.reporter.step(done + 1, len(tasks) + 1)
+    tabular = {task.name: _export_boosters(pipeline, task, folder) for task in pipeline.cohort.tasks}
     (folder / "tabular.json").write_bytes(_json(tabular))
-    if pipeline.uses_ecg:
-        (folder / "encoder.onnx").write_bytes(encoder_graph(pipeline.encoder.encoder))
-        for stage, name in (
-            ("pretrain", "encoder.safetensors"),
-            ("phenotypes", "phenotypes.safetensors"),
-            ("phenotypes", "phenotypes.json"),
-        ):
-            source = pipeline.workspace.folder / stage / name
-            if source.exists():
-                (folder / name).write_bytes(source.read_bytes())
+    if export is not None:
+        export.finish(pipeline.workspace.reporter.step)
+        for name in export.job.names:
+            shutil.copyfile(Path(export.job.out) / name, folder / name)
 
 
 def _export_boosters(pipeline: Pipeline, task: Task, folder: Path) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def pretrain_encoder(
     plan: Pretrain,
     ecgs: EcgSet,
     seed: int,
+    threads: int,
     folder: Path,
     checkpoint: Path,
     on_step: Callable[[int, int], None],
@@ -77,7 +78,8 @@ def pretrain_encoder(
     options = PretrainingOptions(
         epochs=plan.epochs, batch=plan.batch, mask=plan.mask, learning_rate=plan.learning_rate
     )
-    model, history = pretrain(real, virtual, config_for(plan.virtual), options, seed, checkpoint, on_step)
+    config = config_for(plan.virtual)
+    model, history = pretrain(real, virtual, config, options, seed, checkpoint, on_step, threads)
     write_bytes(
         folder / "encoder.safetensors", save({k: v.contiguous() for k, v in model.state_dict().items()})
     )

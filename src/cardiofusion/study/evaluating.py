@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 
 from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens, fusion_logits
 from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups
-from cardiofusion.explain import deletion_insertion, grad_cam, passes, pooled, randomisation_similarity
+from cardiofusion.explain import (
+    Faithfulness,
+    deletion_insertion,
+    grad_cam,
+    passes,
+    pooled,
+    randomisation_similarity,
+)
 from cardiofusion.export import explain
 from cardiofusion.metrics import t_interval
 from cardiofusion.records import Figure, Task
 from cardiofusion.study.answering import FUSED
 from cardiofusion.study.ecgs import EcgSet
-from cardiofusion.tmae import TMAE
+from cardiofusion.tmae import TMAE, workers
 
 FAITHFULNESS_ECGS = 12  # each costs some 400 passes through the encoder
 FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS = 8, 10
@@ -134,27 +141,30 @@ def subgroup_figures(
 
 
 def gradcam_verdict(
-    encoder: TMAE, fusion: CMAF, ecgs: EcgSet, targets: int, seed: int, data: str
+    encoder: TMAE, fusion: CMAF, ecgs: EcgSet, targets: int, seed: int, threads: int, data: str
 ) -> tuple[dict[str, Figure], dict[str, Any]]:
     """Whether Grad-CAM may be shown: deletion and insertion against random maps, and weight randomisation."""
-    rng = np.random.default_rng([seed, 9])
     torch.manual_seed(seed)
     blank = CMAF(fusion.config, [[0.0, 1.0]] * fusion.features.bias.shape[0]).eval()
     random_encoder = TMAE(encoder.config).eval()
-    results, similarity = [], []
-    for row in rng.permutation(len(ecgs))[:FAITHFULNESS_ECGS]:
+
+    def examine(row: int) -> tuple[Faithfulness, float]:
         ecg = ecgs.take(np.array([row]))
         cam, target = _cam(encoder, fusion, ecg, targets)
         other, _ = _cam(random_encoder, blank, ecg, targets)
 
-        def score(batch: NDArray[np.float32], ecg: EcgSet = ecg, target: int = target) -> NDArray[np.float64]:
+        def score(batch: NDArray[np.float32]) -> NDArray[np.float64]:
             return _scores(encoder, fusion, batch, ecg.present[0])[:, target]
 
         wide = np.repeat(cam, ecg.signal.shape[2] // cam.shape[1], axis=1)
-        results.append(
-            deletion_insertion(score, ecg.signal[0], wide, rng, FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS)
-        )
-        similarity.append(randomisation_similarity(cam, other))
+        rng = np.random.default_rng([seed, 9, row])
+        found = deletion_insertion(score, ecg.signal[0], wide, rng, FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS)
+        return found, randomisation_similarity(cam, other)
+
+    rows = np.random.default_rng([seed, 9]).permutation(len(ecgs))[:FAITHFULNESS_ECGS]
+    with workers(threads) as pool:
+        examined = list(pool.map(examine, map(int, rows)))
+    results, similarity = [found for found, _ in examined], [alike for _, alike in examined]
     better = pooled(results, data)
     alike = float(np.mean(similarity)) if len(similarity) > 1 else float("nan")
     shown = passes(better, alike)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +21,26 @@ from cardiofusion.cmaf import (
     train_fusion,
 )
 from cardiofusion.records import ClinicalSchema, ClinicalTable, patient_folds, write_bytes
-from cardiofusion.study.groups import Groups
+from cardiofusion.study.groups import Groups, Rows
 from cardiofusion.study.sections import Cmaf
 from cardiofusion.study.workspace import load_json, save_json
+from cardiofusion.tmae import workers
 
 # Cross-validating the fusion costs one training a fold: done where that takes seconds, not hours.
 MAX_CROSS_VALIDATED = 5_000
 STOP_SHARE = 0.15
 ONE_ABSENT_FEATURE = [[0.0, 1.0]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One training: who teaches, who says when to stop, whose logits are then wanted for which file."""
+
+    train: Rows
+    stop: Rows
+    held: Rows
+    seed: int
+    file: str = ""
 
 
 def train_task_fusion(
@@ -37,30 +51,98 @@ def train_task_fusion(
     plan: Cmaf,
     folds: int,
     seed: int,
+    threads: int,
     folder: Path,
     on_step: Callable[[int, int], None],
 ) -> None:
-    """Write cmaf.safetensors, cmaf.json (sizes and bin edges) and, for small cohorts, out-of-fold logits."""
-    crossed = len(data) <= MAX_CROSS_VALIDATED
-    parts = 1 + (folds if crossed else 0)
-    model = _train(data, schema, groups.train, groups.stop, plan, seed, _part(on_step, 0, parts))
-    _save(model, data, schema, groups.train, folder)
-    if crossed:
-        fold = patient_folds(patient_ids, [1.0] * folds, np.random.default_rng([seed, 5]), data.outcome)
-        logits = {view: np.full_like(data.outcome, np.nan) for view in ("ecg", "ecg+row")}
-        for k in range(folds):
-            held, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-            stop = patient_folds(
-                patient_ids[rest],
-                [1 - STOP_SHARE, STOP_SHARE],
-                np.random.default_rng([seed, 6, k]),
-                data.outcome[rest],
-            )
-            train_rows, stop_rows = rest[stop == 0], rest[stop == 1]
-            model = _train(data, schema, train_rows, stop_rows, plan, seed + k, _part(on_step, 1 + k, parts))
-            for view in ("ecg", "ecg+row"):
-                logits[view][held] = fusion_logits(model, data, held, view)
-        np.savez(folder / "out_of_fold.npz", fold=fold, ecg=logits["ecg"], both=logits["ecg+row"])
+    """Write cmaf.safetensors, cmaf.json (sizes and bin edges) and, for small cohorts, out-of-fold logits.
+
+    out_of_fold.npz is over all patients, for the report. choosing.npz is over groups.choosing alone: no model
+    behind it was taught by a patient of the conformal or the test group.
+    """
+    fits = [_Fit(groups.train, groups.stop, np.zeros(0, np.intp), seed)]
+    if len(data) <= MAX_CROSS_VALIDATED:
+        everyone = np.arange(len(data))
+        fits += _crossed_fits(data, everyone, patient_ids, folds, seed, "out_of_fold")
+        fits += _crossed_fits(data, groups.choosing, patient_ids, folds, seed, "choosing")
+    models = _train_all(fits, data, schema, plan, threads, on_step)
+    _save(models[0], data, schema, groups.train, folder)
+    for file in dict.fromkeys(fit.file for fit in fits[1:]):
+        pairs = [(fit, model) for fit, model in zip(fits, models, strict=True) if fit.file == file]
+        _save_crossed(pairs, data, folder / f"{file}.npz")
+
+
+def _crossed_fits(
+    data: FusionData, rows: Rows, patient_ids: NDArray[np.str_], folds: int, seed: int, file: str
+) -> list[_Fit]:
+    """One fit a fold of `rows`: the other folds teach, a share of their patients says when to stop."""
+    shares, rng = [1.0] * folds, np.random.default_rng([seed, 5])
+    fold = patient_folds(patient_ids[rows], shares, rng, data.outcome[rows])
+    fits = []
+    for k in range(folds):
+        rest, rng = rows[fold != k], np.random.default_rng([seed, 6, k])
+        stop = patient_folds(patient_ids[rest], [1 - STOP_SHARE, STOP_SHARE], rng, data.outcome[rest])
+        fits.append(_Fit(rest[stop == 0], rest[stop == 1], rows[fold == k], seed + k, file))
+    return fits
+
+
+def _train_all(
+    fits: list[_Fit],
+    data: FusionData,
+    schema: ClinicalSchema | None,
+    plan: Cmaf,
+    threads: int,
+    on_step: Callable[[int, int], None],
+) -> list[CMAF]:
+    """A model for each fit; several at once, a core each. A single one has all the threads to itself."""
+    progress = _Progress(len(fits), on_step)
+
+    def train(numbered: tuple[int, _Fit]) -> CMAF:
+        k, fit = numbered
+        return _train(data, schema, fit.train, fit.stop, plan, fit.seed, progress.of(k))
+
+    if len(fits) == 1:
+        return [train((0, fits[0]))]
+    with workers(threads) as pool:
+        try:
+            return list(pool.map(train, enumerate(fits)))
+        except BaseException:
+            progress.stop()
+            raise
+
+
+class _Progress:
+    """The progress of several trainings as one; `stop` ends them at their next step."""
+
+    def __init__(self, parts: int, on_step: Callable[[int, int], None]) -> None:
+        self.share = [0.0] * parts
+        self.on_step = on_step
+        self.stopped = False
+        self.lock = threading.Lock()
+
+    def of(self, part: int) -> Callable[[int, int], None]:
+        def step(done: int, total: int) -> None:
+            if self.stopped:
+                raise InterruptedError
+            with self.lock:
+                self.share[part] = done / total
+                self.on_step(round(100 * sum(self.share)), 100 * len(self.share))
+
+        return step
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def _save_crossed(pairs: list[tuple[_Fit, CMAF]], data: FusionData, path: Path) -> None:
+    """fold [row] (-1: in none) and the out-of-fold logits [row, target] of two views (NaN there)."""
+    fold = np.full(len(data), -1, dtype=np.int64)
+    ecg, both = (np.full_like(data.outcome, np.nan) for _ in range(2))
+    for k, (fit, model) in enumerate(pairs):
+        fold[fit.held] = k
+        ecg[fit.held] = fusion_logits(model, data, fit.held, "ecg")
+        both[fit.held] = fusion_logits(model, data, fit.held, "ecg+row")
+    np.savez(path, fold=fold, ecg=ecg, both=both)
 
 
 def load_fusion(folder: Path, data: FusionData, plan: Cmaf) -> CMAF:
@@ -109,12 +191,3 @@ def _save(
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / "cmaf.safetensors", save(tensors))
     save_json(folder / "cmaf.json", {"edges": _edges(data, schema, train)})
-
-
-def _part(on_step: Callable[[int, int], None], part: int, parts: int) -> Callable[[int, int], None]:
-    """Progress of one of several trainings, as progress of them all."""
-
-    def step(done: int, total: int) -> None:
-        on_step(part * total + done, parts * total)
-
-    return step

@@ -18,8 +18,8 @@ Rows = NDArray[np.intp]
 class Groups:
     """Row numbers of each group.
 
-    train: teaches. stop: says when to stop. probability: calibrates probabilities; with stop, it says which
-    view answers. conformal: sets the quantiles. test: is looked at once.
+    train: teaches. stop: says when to stop. probability: calibrates probabilities.
+    conformal: sets the quantiles. test: is looked at once.
     """
 
     train: Rows
@@ -35,6 +35,16 @@ class Groups:
     def learning(self) -> Rows:
         """Rows whose ECGs the encoder may see."""
         return np.concatenate([self.train, self.stop])
+
+    @property
+    def aside(self) -> Rows:
+        """Rows that taught no weight and set no quantile."""
+        return np.concatenate([self.stop, self.probability])
+
+    @property
+    def choosing(self) -> Rows:
+        """Rows that may say which view answers: all but the conformal and the test patients."""
+        return np.sort(np.concatenate([self.train, self.stop, self.probability]))
 
     def patients(self, patient_ids: NDArray[np.str_]) -> dict[str, int]:
         return {name: len(np.unique(patient_ids[rows])) for name, rows in self.items()}

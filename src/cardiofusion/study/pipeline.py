@@ -37,7 +37,7 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
     What the stages make is kept in `work` (beside `out` by default), so that a run that was killed goes on
     at the stage, and in pretraining at the epoch, where it stopped. Raises CardioFusionError.
     """
-    from cardiofusion.study.assembling import assemble
+    from cardiofusion.study.assembling import assemble, exporting
 
     set_threads(study.threads)
     workspace = Workspace(work or out.with_name(f"{out.name}.work"), reporter)
@@ -49,9 +49,10 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
         pipeline.embed()
         pipeline.boost()
         pipeline.fuse()
-        pipeline.phenotype()
-        set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
-        return assemble(pipeline, out)
+        with exporting(pipeline) as export:
+            pipeline.phenotype()
+            set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
+            return assemble(pipeline, out, export)
 
 
 def set_threads(threads: int) -> None:
@@ -204,6 +205,7 @@ class Pipeline:
                 self.study.pretrain,
                 ecgs,
                 self.study.seed,
+                self.study.threads,
                 folder,
                 self.workspace.scratch("pretrain", self._pretrain_mark),
                 self.workspace.reporter.step,
@@ -271,8 +273,15 @@ class Pipeline:
     def table_model(self, task: Task) -> TableModel | None:
         if self.cohort.table is None or "row" not in task.modalities:
             return None
-        folder = self.workspace.folder / f"boost-{self.data.outcome_of[task.name]}"
-        return load_table_model(folder, self.cohort.table.schema.names)
+        outcome = self.data.outcome_of[task.name]
+        if outcome not in self._table_models:
+            folder = self.workspace.folder / f"boost-{outcome}"
+            self._table_models[outcome] = load_table_model(folder, self.cohort.table.schema.names)
+        return self._table_models[outcome]
+
+    @cached_property
+    def _table_models(self) -> dict[str, TableModel]:
+        return {}
 
     def fuse(self) -> None:
         for task in self.fused_tasks:
@@ -296,6 +305,7 @@ class Pipeline:
                     self.study.cmaf,
                     self.study.booster.cross_validation,
                     self.study.seed,
+                    self.study.threads,
                     folder,
                     self.workspace.reporter.step,
                 ),

@@ -17,6 +17,7 @@ from cardiofusion.records import ALIGNMENT_WORDS, Figure, Task
 from cardiofusion.study.answering import (
     FUSED,
     Chosen,
+    Logits,
     calibrate_views,
     choose_view,
     logits_by_view,
@@ -82,8 +83,7 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
     data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
     model = pipeline.fusion(task) if fused else None
     logits = logits_by_view(task, table, values, model, data)
-    aside = np.concatenate([groups.stop, groups.probability])
-    chosen = choose_view(task, logits, outcome, patients, aside, pipeline.study.seed)
+    chosen = choose_view(task, _choosing(pipeline, task, logits), outcome)
     calibrations = calibrate_views(
         task, logits, outcome, groups, patients, pipeline.study.conformal.coverage, pipeline.study.seed
     )
@@ -114,10 +114,28 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
             pipeline.held_out_ecgs,
             len(task.targets),
             pipeline.study.seed,
+            pipeline.study.threads,
             _held_out_name(pipeline),
         )
         results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
         results.verdicts[task.name] = {"gradcam": verdict}
+
+
+def _choosing(pipeline: Pipeline, task: Task, logits: Logits) -> Logits:
+    """Logits to choose a view by, NaN where a row may not choose.
+
+    Cross-validated among the patients who may; in a large cohort, where that would take hours, the task's own
+    models' on the thousands who taught them nothing.
+    """
+    table = pipeline.table_model(task)
+    kept = pipeline.workspace.folder / f"fuse-{task.name}" / "choosing.npz"
+    if kept.exists():
+        with np.load(kept, allow_pickle=False) as arrays:
+            crossed = {"ecg": arrays["ecg"], FUSED: arrays["both"]}
+        return crossed if table is None or table.choosing is None else crossed | {"row": table.choosing}
+    aside = np.zeros(len(pipeline.cohort), dtype=np.bool_)
+    aside[pipeline.groups.aside] = True
+    return {view: np.where(aside[:, None], values, np.nan) for view, values in logits.items()}
 
 
 def _crossed(

@@ -19,11 +19,15 @@ SMALL_TABLE = 5_000  # rows below which two threads wait for each other longer t
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
-    """Of one outcome: a booster a target, and out-of-fold logits [row, target] with the folds [row]."""
+    """Of one outcome: a booster a target, and out-of-fold logits [row, target] with the folds [row].
+
+    choosing: out-of-fold logits within groups.choosing, NaN elsewhere; None for a large table.
+    """
 
     boosters: tuple[Booster, ...]
     out_of_fold: NDArray[np.float64]
     fold: NDArray[np.int64]
+    choosing: NDArray[np.float64] | None
 
     def logits(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack([booster.predict_logit(values) for booster in self.boosters])
@@ -72,7 +76,28 @@ def train_table(
         on_step((k + 1) * (folds + 1), n_targets * (folds + 1))
     np.save(folder / "out_of_fold.npy", np.column_stack(logits), allow_pickle=False)
     np.save(folder / "fold.npy", fold, allow_pickle=False)  # type: ignore[arg-type]
+    if len(table) < SMALL_TABLE:
+        found = _out_of_fold(table, outcome, patient_ids, groups.choosing, folds, seed, threads)
+        np.save(folder / "choosing.npy", found, allow_pickle=False)
     save_json(folder / "boosters.json", described)
+
+
+def _out_of_fold(
+    table: ClinicalTable,
+    outcome: NDArray[np.float32],
+    patient_ids: NDArray[np.str_],
+    rows: NDArray[np.intp],
+    folds: int,
+    seed: int,
+    threads: int,
+) -> NDArray[np.float64]:
+    """Logits [row, target] of models that saw `rows` alone, each row left out in its turn; NaN elsewhere."""
+    part = ClinicalTable(table.schema, table.values[rows])
+    logits = np.full(outcome.shape, np.nan)
+    for k in range(outcome.shape[1]):
+        crossed = cross_validate(part, outcome[rows, k], patient_ids[rows], seed, folds, threads=threads)
+        logits[rows, k] = crossed.logits
+    return logits
 
 
 def load_table_model(folder: Path, names: tuple[str, ...]) -> TableModel:
@@ -89,4 +114,5 @@ def load_table_model(folder: Path, names: tuple[str, ...]) -> TableModel:
         boosters,
         np.load(folder / "out_of_fold.npy", allow_pickle=False),
         np.load(folder / "fold.npy", allow_pickle=False),
+        np.load(folder / "choosing.npy", allow_pickle=False) if (folder / "choosing.npy").exists() else None,
     )

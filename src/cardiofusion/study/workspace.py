@@ -58,14 +58,18 @@ class Workspace:
         make(folder) writes the stage's files. Raises StorageError where the disk refuses.
         """
         place = self.folder / name
-        stamp = _stamp(place)
-        reused = stamp.get("fingerprint") == fingerprint and {"seconds", "peak_mib"} <= set(stamp)
+        stamp, reused = _stamp(place), self.has(name, fingerprint)
         self.reporter.stage(name, reused)
         if not reused:
             stamp = self._made(place, fingerprint, make)
         self.seconds[name] = float(stamp["seconds"])
         self.peak_mib = max(self.peak_mib, int(stamp["peak_mib"]))
         return place
+
+    def has(self, name: str, fingerprint: str) -> bool:
+        """Whether the stage stands complete, under this fingerprint."""
+        stamp = _stamp(self.folder / name)
+        return stamp.get("fingerprint") == fingerprint and {"seconds", "peak_mib"} <= set(stamp)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -83,7 +87,7 @@ class Workspace:
             handle.close()
 
     def scratch(self, name: str, fingerprint: str) -> Path:
-        """A place for a checkpoint of this fingerprint only; it goes when the stage is complete."""
+        """A file or folder for what a stage of this fingerprint has so far; gone when it is complete."""
         return self.folder / f"{name}.checkpoint-{fingerprint}"
 
     def _made(self, place: Path, fingerprint: str, make: Callable[[Path], None]) -> dict[str, Any]:
@@ -99,7 +103,7 @@ class Workspace:
             shutil.rmtree(place, ignore_errors=True)
             unfinished.rename(place)
             for checkpoint in self.folder.glob(f"{place.name}.checkpoint*"):
-                checkpoint.unlink()
+                shutil.rmtree(checkpoint) if checkpoint.is_dir() else checkpoint.unlink()
         return stamp
 
 
@@ -125,13 +129,17 @@ def _stamp(place: Path) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """The most memory this process has held so far, MiB; 0 where the system does not say (Windows)."""
+    """The most memory held so far, MiB: of this process, and of the largest it started and saw end, together.
+
+    0 where the system does not say (Windows).
+    """
     try:
         import resource
     except ImportError:
         return 0
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit)
+    held = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return int(sum(held) // unit)
 
 
 def save_json(path: Path, document: Any) -> None:
