@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency pictures clean
+.PHONY: setup demo test lint studies results latency transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -35,8 +35,11 @@ studies: setup ## both studies on real data (see docs/studies.md)
 results: setup ## README's table from the studies' metrics.json
 	$(BIN)/python benchmarks/results.py runs/ptb-xl runs/original --write README.md
 
-latency: setup
-	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original
+latency: setup ## README's table of latencies
+	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original --write README.md
+
+transcript: setup ## README's transcript: runs the demo
+	$(BIN)/python benchmarks/transcript.py $(OUT) --write README.md
 
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \

@@ -1,8 +1,9 @@
 """One patient, ECG array and clinical row to calibrated sets: p50 and p99 on one thread, per bundle.
 
-Run: python benchmarks/latency.py BUNDLE [BUNDLE ...]. The ECG is a 12-lead, 10 s, 500 Hz array in memory,
-as a reader would give it: canonical form, encoder, fusion, boosters, calibration and sets are all inside the
-clock; explanations, quality and the HTML sheet are timed apart. The last line is one JSON object.
+Run: python benchmarks/latency.py BUNDLE [BUNDLE ...] [--write README.md]. The ECG is a 12-lead, 10 s, 500 Hz
+array in memory, as a reader would give it: canonical form, encoder, fusion, boosters, calibration and sets
+are all inside the clock; explanations, quality and the HTML sheet are timed apart. --write puts the table
+between the markers of that file. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,6 +25,7 @@ from cardiofusion.report import patient_sheet
 from cardiofusion.runtime import System
 from cardiofusion.signal import assess_quality, canonical
 from cardiofusion.simulate import virtual_cohort
+from markers import arguments, write_between
 
 WARM_UP, RUNS, SLOW_RUNS = 20, 400, 20
 SEED = 7
@@ -45,7 +48,7 @@ def virtual_recording() -> Recording:
     return Recording(source.signal, source.sampling_rate, LEADS, age=source.age, sex=source.sex)
 
 
-def measure(folder: Path) -> dict[str, object]:
+def measure(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     system = System.load(folder)
     loaded = time.perf_counter() - started
@@ -59,7 +62,7 @@ def measure(folder: Path) -> dict[str, object]:
     started = time.perf_counter()
     to_sets()
     first = time.perf_counter() - started
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "bundle": system.manifest.name,
         "tasks": len(system.manifest.tasks),
         "load_s": round(loaded, 3),
@@ -78,12 +81,29 @@ def _middle(low: float, high: float) -> float:
     return (max(low, 0.0) + min(high, 1000.0)) / 2.0
 
 
+def table(results: list[dict[str, Any]]) -> str:
+    lines = [
+        "| bundle | tasks | p50 | p99 | n | whole assessment, explained (p50) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for found in results:
+        sets, whole = found["array_and_row_to_sets"], found["whole_assessment_explained"]
+        lines.append(
+            f"| {found['bundle']} | {found['tasks']} | {sets['p50_ms']:.2f} ms | {sets['p99_ms']:.2f} ms |"
+            f" {sets['n']} | {whole['p50_ms']:.2f} ms |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    results = [measure(Path(folder)) for folder in sys.argv[1:]]
+    folders, target = arguments(sys.argv[1:])
+    results = [measure(folder) for folder in folders]
     for result in results:
         for name, value in result.items():
             print(f"{name:<28} {value}")
         print()
+    if target:
+        write_between(target, "latency", table(results))
     print(json.dumps({"benchmark": "latency", "threads": 1, "results": results}))
 
 

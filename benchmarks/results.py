@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from cardiofusion.bundle import Bundle, read_bundle
+from cardiofusion.conformal import chance_of_so_few
+from markers import arguments, write_between
 
-START, END = "<!-- results: begin -->", "<!-- results: end -->"
 VIEWS = {"ecg": "ECG alone", "row": "clinical row alone (LightGBM)", "ecg+row": "fused (CMAF)"}
 PREDICTORS = {
     "tmae": "TMAE",
@@ -55,15 +55,20 @@ def rows(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
 def coverage(
     bundle: Bundle, task: str, targets: tuple[str, ...], figures: dict[str, Any]
 ) -> list[tuple[str, dict[str, Any]]]:
+    """Coverage on the test patients, and how often exchangeable patients would show so little."""
     view = bundle.manifest.details["answers"][task]["view"]
-    return [
-        (
-            f"{task}: coverage of 90 % sets, {target} {word} ({view})",
-            figures.get(f"{task}/{view}/{target}/coverage_{word}"),
-        )
-        for target in targets
-        for word in ("present", "absent")
-    ]
+    found = []
+    for target in targets:
+        sets = bundle.json("conformal.json")[task][view][target]["sets"]
+        for word in ("present", "absent"):
+            figure = figures.get(f"{task}/{view}/{target}/coverage_{word}")
+            if figure is None or figure["value"] is None:
+                continue
+            covered = round(figure["value"] * figure["n"])
+            chance = chance_of_so_few(covered, figure["n"], sets["n"][word], sets["coverage"])
+            level = f"{100 * sets['coverage']:g} % sets"
+            found.append((f"{task}: coverage of {level}, {target} {word} ({view}; p {chance:.3f})", figure))
+    return found
 
 
 def cell(figure: dict[str, Any]) -> str:
@@ -91,22 +96,13 @@ def table(bundles: list[Bundle]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, content: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{START}\n{content}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
-    arguments = sys.argv[1:]
-    target = Path(arguments[arguments.index("--write") + 1]) if "--write" in arguments else None
-    folders = [Path(a) for a in arguments if not a.startswith("--") and Path(a) != target]
+    folders, target = arguments(sys.argv[1:])
     bundles = [read_bundle(folder) for folder in folders]
     content = table(bundles)
     print(content)
     if target:
-        write(target, content)
+        write_between(target, "results", content)
     print(json.dumps({"benchmark": "results", "bundles": {b.manifest.name: b.hash for b in bundles}}))
 
 

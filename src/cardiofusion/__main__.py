@@ -1,0 +1,5 @@
+"""`python -m cardiofusion`."""
+
+from cardiofusion.cli import main
+
+main()
