@@ -70,7 +70,9 @@ def _train(plan: object, out: Path, work: Path | None) -> None:
     assert isinstance(plan, Study)
     try:
         from cardiofusion.study import report_path, train_study
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cardiofusion"):
+            raise  # a mistake of ours, not a package that is not there
         raise ExtraMissingError("training", "train") from error
     with ConsoleReporter() as reporter:
         digest = train_study(plan, out, reporter, work)

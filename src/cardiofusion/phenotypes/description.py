@@ -46,6 +46,7 @@ class Association:
         return text + f"; the phenotypes may be merely {self.covariate}" * (size == "large")
 
     def to_json(self) -> dict[str, Any]:
+        """As it stands in phenotypes.json; a strength that could not be measured is null."""
         return {
             "covariate": self.covariate,
             "measure": self.measure,

@@ -20,6 +20,8 @@ class Figure:
     data: str
 
     def to_json(self) -> dict[str, float | int | str | None]:
+        """As it stands in metrics.json; a number that is not finite is null."""
+
         def plain(number: float) -> float | None:
             return float(number) if math.isfinite(number) else None
 

@@ -66,6 +66,7 @@ class _Run:
         self._resume()
 
     def add(self, system: System, sources: Sequence[RecordingSource]) -> None:
+        """Read and embed a portion of the sources, and write what came of each to disk."""
         ids, quality, ecgs = list[str](), list[str](), list[CanonicalECG]()
         errors: list[tuple[str, str, str]] = []
         for source in sources:

@@ -33,6 +33,7 @@ def headline(results: Results) -> dict[str, Figure]:
 
 
 def report_of(pipeline: Pipeline, results: Results, manifest: Manifest, digest: str) -> StudyReport:
+    """All that report.html says of a finished study. digest: the bundle's hash."""
     document = manifest.to_json()
     return StudyReport(
         title=pipeline.study.title,

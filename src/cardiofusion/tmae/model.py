@@ -250,6 +250,7 @@ class Decoder(nn.Module):
         self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
 
     def forward(self, tokens: Tensor, seen: Visible, present: Tensor) -> Tensor:
+        """tokens [b, k, width] of the visible patches -> samples [b, 12, time, patch]."""
         b, n, width = tokens.shape[0], self.config.n_patches, self.config.decoder_width
         grid = self.mask.expand(b, N_LEADS * n, width)
         shown = torch.where(seen.valid[..., None], self.narrow(tokens), self.mask)
