@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder peers transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -37,6 +37,14 @@ results: setup ## README's table from the studies' metrics.json
 
 latency: setup ## README's table of latencies
 	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original --write README.md
+
+encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-log.md
+	$(BIN)/python benchmarks/encoder.py runs/ptb-xl/encoder.safetensors runs/original/encoder.safetensors \
+	  --write docs/encoder-log.md
+
+peers: ## MiniRocket, in an environment of its own
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check aeon==1.6.0
 
 transcript: setup ## README's transcript: runs the demo
 	$(BIN)/python benchmarks/transcript.py $(OUT) --write README.md
