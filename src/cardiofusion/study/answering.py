@@ -35,24 +35,28 @@ def logits_by_view(
     values: NDArray[np.float64] | None,
     model: CMAF | None,
     data: FusionData,
+    rows: NDArray[np.intp],
 ) -> dict[str, NDArray[np.float64]]:
-    """Logits [row, target] of every view of a task, NaN where a row lacks a modality.
+    """Logits [row, target] of every view of a task, NaN outside `rows` and where a row lacks a modality.
 
     The row view is the booster's; "cmaf_row" is CMAF without the ECG, for comparison only.
     """
-    n, everyone = len(data), np.arange(len(data))
+    n, wanted = len(data), np.zeros(len(data), dtype=np.bool_)
+    wanted[rows] = True
     has = {"ecg": data.ecg != NOBODY, "row": data.has_row}
     logits = {}
     for view in task_views(task):
-        there = np.all([has[part] for part in view.split("+")], axis=0)
+        there = np.flatnonzero(np.all([wanted, *(has[part] for part in view.split("+"))], axis=0))
         found = np.full((n, len(task.targets)), np.nan)
         if view == "row" and table is not None and values is not None:
             found[there] = table.logits(values[there])
         elif model is not None:
-            found[there] = fusion_logits(model, data, everyone[there], view)  # type: ignore[arg-type]
+            found[there] = fusion_logits(model, data, there, view)  # type: ignore[arg-type]
         logits[view] = found
     if model is not None and "row" in task.modalities:
-        logits["cmaf_row"] = fusion_logits(model, data, everyone, "row").astype(np.float64)
+        there = np.flatnonzero(wanted)
+        logits["cmaf_row"] = np.full((n, len(task.targets)), np.nan)
+        logits["cmaf_row"][there] = fusion_logits(model, data, there, "row")
     return logits
 
 

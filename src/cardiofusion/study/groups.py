@@ -42,6 +42,11 @@ class Groups:
         return np.concatenate([self.stop, self.probability])
 
     @property
+    def measured(self) -> Rows:
+        """Rows whose answers are looked at: all but the training patients'."""
+        return np.concatenate([self.stop, self.probability, self.conformal, self.test])
+
+    @property
     def choosing(self) -> Rows:
         """Rows that may say which view answers: all but the conformal and the test patients."""
         return np.sort(np.concatenate([self.train, self.stop, self.probability]))

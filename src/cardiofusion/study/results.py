@@ -82,7 +82,7 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
     fused = "ecg" in task.modalities
     data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
     model = pipeline.fusion(task) if fused else None
-    logits = logits_by_view(task, table, values, model, data)
+    logits = logits_by_view(task, table, values, model, data, groups.measured)
     chosen = choose_view(task, _choosing(pipeline, task, logits), outcome)
     calibrations = calibrate_views(
         task, logits, outcome, groups, patients, pipeline.study.conformal.coverage, pipeline.study.seed
