@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cardiofusion.cmaf.alignment import NOBODY, Balance, LatentDistribution, balance, match_covariates
+from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from cardiofusion.cmaf.model import CMAF, CMAFConfig, ecg_tokens
@@ -38,10 +38,4 @@ __all__ = [
     "train_fusion",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # torch loads with the first name that needs it, so that the running part stays light.
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"cardiofusion.cmaf.{module}"), name)
-    raise AttributeError(name)
+__getattr__ = _lazy_names(__name__, _PLACES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from cardiofusion.export.graphs import encoder_graph, explain, explanation_graph, fusion_graph
@@ -24,10 +25,4 @@ __all__ = [
     "fusion_graph",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # torch loads with the first name that needs it, so that the running part stays light.
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"cardiofusion.export.{module}"), name)
-    raise AttributeError(name)
+__getattr__ = _lazy_names(__name__, _PLACES)

@@ -6,6 +6,7 @@ can do something else. The job is handed over as JSON; weights are read from saf
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -93,8 +94,9 @@ class Exporting:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(job.to_json())
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it died at once: `finish` says so
+            self._process.stdin.write(job.to_json())
+            self._process.stdin.close()
         self._process.stdin = None
 
     def finish(self, on_step: Callable[[int, int], None]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cardiofusion.records.lazy import lazy_names as _lazy_names
 from cardiofusion.study.file import Study, parse_study, read_study
 from cardiofusion.study.new import new_study
 from cardiofusion.study.workspace import Reporter, Silent
@@ -23,15 +24,5 @@ __all__ = [
     "train_study",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Training needs torch; reading a study file does not.
-    if name == "train_study":
-        from cardiofusion.study.pipeline import train_study
-
-        return train_study
-    if name == "report_path":
-        from cardiofusion.study.assembling import report_path
-
-        return report_path
-    raise AttributeError(name)
+# Training needs torch; reading a study file does not.
+__getattr__ = _lazy_names(__name__, {"assembling": ("report_path",), "pipeline": ("train_study",)})

@@ -197,6 +197,7 @@ def population(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def training_data(pipeline: Pipeline) -> tuple[TrainingData, ...]:
+    """What the bundle learnt from: the cohort, the corpora without labels, the virtual patients."""
     entries = [_data_entry(pipeline.cohort, "cohort", len(pipeline.cohort) if pipeline.cohort.table else 0)]
     entries += [_data_entry(corpus, "ECGs without labels", 0) for corpus in pipeline.data.corpora]
     if pipeline.uses_ecg and pipeline.study.pretrain.virtual:

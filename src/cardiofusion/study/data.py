@@ -89,3 +89,12 @@ def _corpus(study: Study, corpus: Corpus) -> Cohort:
         recordings=tuple(RecordingFile(path) for path in paths),
         provenance={"name": folder.name},
     )
+
+
+def cohort_digest(cohort: Cohort) -> str:
+    """Which records, of whom; what the files hold is not looked at."""
+    content = "\n".join(
+        f"{patient}\t{source.record_id}"
+        for patient, source in zip(cohort.patient_ids, cohort.recordings, strict=True)
+    )
+    return hashlib.sha256(content.encode()).hexdigest()

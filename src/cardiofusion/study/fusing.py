@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 
 from cardiofusion.cmaf import (
     CMAF,
+    NOBODY,
     CMAFConfig,
     FusionData,
     FusionOptions,
@@ -21,13 +22,11 @@ from cardiofusion.cmaf import (
     train_fusion,
 )
 from cardiofusion.records import ClinicalSchema, ClinicalTable, patient_folds, write_bytes
-from cardiofusion.study.groups import Groups, Rows
+from cardiofusion.study.groups import SMALL_COHORT, Groups, Rows
 from cardiofusion.study.sections import Cmaf
 from cardiofusion.study.workspace import load_json, save_json
 from cardiofusion.tmae import workers
 
-# Cross-validating the fusion costs one training a fold: done where that takes seconds, not hours.
-MAX_CROSS_VALIDATED = 5_000
 STOP_SHARE = 0.15
 ONE_ABSENT_FEATURE = [[0.0, 1.0]]
 
@@ -61,7 +60,7 @@ def train_task_fusion(
     behind it was taught by a patient of the conformal or the test group.
     """
     fits = [_Fit(groups.train, groups.stop, np.zeros(0, np.intp), seed)]
-    if len(data) <= MAX_CROSS_VALIDATED:
+    if len(data) <= SMALL_COHORT:
         everyone = np.arange(len(data))
         fits += _crossed_fits(data, everyone, patient_ids, folds, seed, "out_of_fold")
         fits += _crossed_fits(data, groups.choosing, patient_ids, folds, seed, "choosing")
@@ -135,13 +134,15 @@ class _Progress:
 
 
 def _save_crossed(pairs: list[tuple[_Fit, CMAF]], data: FusionData, path: Path) -> None:
-    """fold [row] (-1: in none) and the out-of-fold logits [row, target] of two views (NaN there)."""
+    """fold [row] (-1: in none); out-of-fold logits [row, target] of two views, NaN where there are none."""
     fold = np.full(len(data), -1, dtype=np.int64)
     ecg, both = (np.full_like(data.outcome, np.nan) for _ in range(2))
     for k, (fit, model) in enumerate(pairs):
         fold[fit.held] = k
-        ecg[fit.held] = fusion_logits(model, data, fit.held, "ecg")
-        both[fit.held] = fusion_logits(model, data, fit.held, "ecg+row")
+        seen = fit.held[data.ecg[fit.held] != NOBODY]
+        ecg[seen] = fusion_logits(model, data, seen, "ecg")
+        seen = seen[data.has_row[seen]]
+        both[seen] = fusion_logits(model, data, seen, "ecg+row")
     np.savez(path, fold=fold, ecg=ecg, both=both)
 
 

@@ -12,6 +12,8 @@ from cardiofusion.records import StudyError, patient_folds
 from cardiofusion.study.sections import Split
 
 Rows = NDArray[np.intp]
+# Rows up to which CMAF is cross-validated too: that takes seconds here, and hours in larger cohorts.
+SMALL_COHORT = 5_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cardiofusion.cmaf import CMAF, FusionData
 from cardiofusion.records import Cohort, Task, merge_duplicates
 from cardiofusion.study.answering import check_calibration
-from cardiofusion.study.data import StudyData, load_study_data
+from cardiofusion.study.data import StudyData, cohort_digest, load_study_data
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
 from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
 from cardiofusion.study.file import Study
@@ -81,6 +81,7 @@ class Pipeline:
         return self.data.cohort
 
     def read(self) -> None:
+        """Read every source of ECGs, each in a stage of its own."""
         for name, cohort in self._sources.items():
             self.workspace.stage(
                 f"read-{name}",
@@ -336,7 +337,7 @@ class Pipeline:
 
     def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
         outcome = self.data.outcome(task)
-        cohort = self.cohort if "row" in task.modalities else without_table(self.cohort)
+        cohort = self.cohort if "row" in task.modalities else replace(self.cohort, table=None)
         if task.alignment == "matched":
             tokens = self.embedded("cohort", "tokens") if "ecg" in task.modalities else None
             return matched_pairs(cohort, self.cohort_ecgs, tokens, outcome), {}
@@ -380,19 +381,6 @@ class Pipeline:
 
     def _mark(self, *parts: str) -> str:
         return self.study.fingerprint("data", extra={"parts": parts})
-
-
-def cohort_digest(cohort: Cohort) -> str:
-    """Which records, of whom; what the files hold is not looked at."""
-    content = "\n".join(
-        f"{patient}\t{source.record_id}"
-        for patient, source in zip(cohort.patient_ids, cohort.recordings, strict=True)
-    )
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def without_table(cohort: Cohort) -> Cohort:
-    return replace(cohort, table=None)
 
 
 def _shares(study: Study) -> Any:

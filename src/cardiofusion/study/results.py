@@ -128,11 +128,11 @@ def _choosing(pipeline: Pipeline, task: Task, logits: Logits) -> Logits:
     models' on the thousands who taught them nothing.
     """
     table = pipeline.table_model(task)
+    rows = {} if table is None or table.choosing is None else {"row": table.choosing}
     kept = pipeline.workspace.folder / f"fuse-{task.name}" / "choosing.npz"
-    if kept.exists():
+    if kept.exists() and (rows or "row" not in task.modalities):
         with np.load(kept, allow_pickle=False) as arrays:
-            crossed = {"ecg": arrays["ecg"], FUSED: arrays["both"]}
-        return crossed if table is None or table.choosing is None else crossed | {"row": table.choosing}
+            return {"ecg": arrays["ecg"], FUSED: arrays["both"], **rows}
     aside = np.zeros(len(pipeline.cohort), dtype=np.bool_)
     aside[pipeline.groups.aside] = True
     return {view: np.where(aside[:, None], values, np.nan) for view, values in logits.items()}

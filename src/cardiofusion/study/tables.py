@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import ClinicalTable, write_text
-from cardiofusion.study.groups import Groups
+from cardiofusion.study.groups import SMALL_COHORT, Groups
 from cardiofusion.study.workspace import load_json, save_json
 from cardiofusion.tabular import Booster, BoosterModel, MissingPolicy, cross_validate, train_booster
-
-SMALL_TABLE = 5_000  # rows below which two threads wait for each other longer than they work
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,8 @@ def train_table(
     on_step: Callable[[int, int], None],
 ) -> None:
     """Write the boosters, their policies and the cross-validation of every target into `folder`."""
-    threads = threads if len(table) >= SMALL_TABLE else 1
+    if len(table) <= SMALL_COHORT:
+        threads = 1  # two would wait for each other longer than they work
     n_targets, logits, fold, described = outcome.shape[1], [], None, []
     for k in range(n_targets):
 
@@ -76,7 +75,7 @@ def train_table(
         on_step((k + 1) * (folds + 1), n_targets * (folds + 1))
     np.save(folder / "out_of_fold.npy", np.column_stack(logits), allow_pickle=False)
     np.save(folder / "fold.npy", fold, allow_pickle=False)  # type: ignore[arg-type]
-    if len(table) < SMALL_TABLE:
+    if len(table) <= SMALL_COHORT:
         found = _out_of_fold(table, outcome, patient_ids, groups.choosing, folds, seed, threads)
         np.save(folder / "choosing.npy", found, allow_pickle=False)
     save_json(folder / "boosters.json", described)
@@ -101,6 +100,7 @@ def _out_of_fold(
 
 
 def load_table_model(folder: Path, names: tuple[str, ...]) -> TableModel:
+    """What `train_table` wrote into `folder`; names: the table's columns."""
     boosters = tuple(
         Booster(
             BoosterModel((folder / f"{k}.lgb.txt").read_text(encoding="utf-8"), names),
