@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cardiofusion.cmaf import CMAF, CMAFConfig, ecg_tokens
-from cardiofusion.export import encoder_graph, explain, explanation_graph, fusion_graph, graphs
+from cardiofusion.export import (
+    encoder_graph,
+    fusion_graph,
+    gradient,
+    gradient_graph,
+    graphs,
+    slope,
+    slope_graph,
+)
 from cardiofusion.tmae import TMAE, TMAEConfig
 from cardiofusion.tmae.model import N_LEADS, Encoder, pool
 
@@ -31,6 +39,7 @@ ENCODER = TMAEConfig(
 FUSION = CMAFConfig(
     ecg_width=ENCODER.width, n_times=ENCODER.n_patches, n_targets=3, width=8, heads=2, blocks=1, dropout=0.2
 )
+GRAPHS = ["encoder", "fusion", "slope", "gradient"]
 EDGES = [[20.0, 40.0, 50.0, 90.0], [-0.5, 0.5, 1.5], [0.0, 1.0]]
 
 pytestmark = pytest.mark.slow  # three exports take some twenty seconds
@@ -49,6 +58,14 @@ class Exported:
         answer: list[NDArray[Any]] = session.run(None, {key: value.numpy() for key, value in feed.items()})
         return answer
 
+    def explain(self, given: dict[str, Tensor], wanted: Tensor) -> list[NDArray[Any]]:
+        """Logits, both attention maps, frames and gradient: all three graphs, one after another."""
+        ecg = {name: given[name] for name in ("signal", "present")}
+        rest = {name: given[name] for name in ("row", "has_ecg", "has_row")}
+        tokens = torch.from_numpy(self.run("encoder", **ecg)[0])
+        *answers, along = self.run("slope", tokens=tokens, **rest, target=wanted)
+        return [*answers, *self.run("gradient", **ecg, slope=torch.from_numpy(along))]
+
 
 @pytest.fixture(scope="module")
 def exported() -> Exported:
@@ -58,7 +75,8 @@ def exported() -> Exported:
     graphs = {
         "encoder": encoder_graph(encoder),
         "fusion": fusion_graph(fusion),
-        "explanation": explanation_graph(encoder, fusion),
+        "slope": slope_graph(fusion),
+        "gradient": gradient_graph(encoder),
     }
     return Exported(encoder, fusion, graphs)
 
@@ -129,7 +147,7 @@ def test_a_row_of_gaps_alone_is_answered(exported: Exported) -> None:
 
 
 def one(kind: str, seed: int) -> dict[str, Tensor]:
-    """One patient of a kind for the explanation graph."""
+    """One patient of a kind for the graphs of explanations."""
     given = {name: value[-1:] for name, value in patients(3, seed).items()}
     given["has_ecg"] = torch.tensor([kind != "row only"])
     given["has_row"] = torch.tensor([kind != "ecg only"])
@@ -151,22 +169,22 @@ KINDS = ["some leads", "twelve leads", "gaps", "ecg only", "row only"]
 def test_the_explanation_is_autograds(exported: Exported, kind: str, target: int) -> None:
     given = one(kind, seed=target)
     wanted = torch.eye(FUSION.n_targets)[target]
-    logits, row_to_ecg, ecg_to_row, frames, gradient = exported.run("explanation", **given, target=wanted)
+    logits, row_to_ecg, ecg_to_row, frames, at_stem = exported.explain(given, wanted)
 
     stem = exported.encoder.frames(given["signal"]).detach().requires_grad_()
     grid = exported.encoder.attend(exported.encoder.tokens_from(stem), given["present"])
     seen = exported.fusion(
         ecg_tokens(grid, given["present"]), given["row"], given["has_ecg"], given["has_row"]
     )
-    (slope,) = torch.autograd.grad(seen.logits[0, target], stem)
+    (along,) = torch.autograd.grad(seen.logits[0, target], stem)
     close(logits, seen.logits[0])
     close(row_to_ecg, seen.row_to_ecg[0].mean(0), 1e-5)
     close(ecg_to_row, seen.ecg_to_row[0].mean(0), 1e-5)
-    in_time = [t[0].permute(0, 2, 1, 3).reshape(N_LEADS, ENCODER.stem_width, -1) for t in (stem, slope)]
+    in_time = [t[0].permute(0, 2, 1, 3).reshape(N_LEADS, ENCODER.stem_width, -1) for t in (stem, along)]
     close(frames, in_time[0], 1e-5)
-    close(gradient, in_time[1], 1e-5 * max(1e-6, float(slope.abs().max())))
-    assert gradient.any() == (kind != "row only")
-    assert not gradient[~given["present"][0].numpy()].any()
+    close(at_stem, in_time[1], 1e-5 * max(1e-6, float(along.abs().max())))
+    assert at_stem.any() == (kind != "row only")
+    assert not at_stem[~given["present"][0].numpy()].any()
 
 
 def test_the_explanation_answers_as_the_other_graphs_do(exported: Exported) -> None:
@@ -175,7 +193,7 @@ def test_the_explanation_answers_as_the_other_graphs_do(exported: Exported) -> N
         tokens, _ = exported.run("encoder", signal=given["signal"], present=given["present"])
         rest = {name: given[name] for name in ("row", "has_ecg", "has_row")}
         (logits,) = exported.run("fusion", tokens=torch.from_numpy(tokens), **rest)
-        explained = exported.run("explanation", **given, target=torch.eye(FUSION.n_targets)[0])
+        explained = exported.explain(given, torch.eye(FUSION.n_targets)[0])
         np.testing.assert_allclose(explained[0], logits[0], atol=1e-5)
 
 
@@ -188,8 +206,10 @@ def test_a_step_along_the_gradient_moves_the_logit_as_told(exported: Exported) -
     encoder.load_state_dict(exported.encoder.state_dict())
     fusion = CMAF(FUSION, EDGES).eval().double()
     fusion.load_state_dict(exported.fusion.state_dict())
-    inputs = [*given.values(), torch.eye(FUSION.n_targets, dtype=torch.float64)[1]]
-    told = explain(encoder, fusion, *inputs)[4]
+    signal, present, *rest = given.values()
+    seen = ecg_tokens(encoder(signal, present), present).detach()
+    *_, along = slope(fusion, seen, *rest, torch.eye(FUSION.n_targets, dtype=torch.float64)[1])
+    _, told = gradient(encoder, signal, present, along)
     stem = encoder.frames(given["signal"]).detach()
     direction = torch.randn(stem.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
@@ -199,9 +219,9 @@ def test_a_step_along_the_gradient_moves_the_logit_as_told(exported: Exported) -
         answer = fusion(tokens, given["row"], given["has_ecg"], given["has_row"])
         return float(answer.logits[0, 1].detach())
 
-    slope = (logit(1e-5) - logit(-1e-5)) / 2e-5
+    found = (logit(1e-5) - logit(-1e-5)) / 2e-5
     expected = (told.detach() * direction[0].transpose(1, 2).flatten(2)).sum()
-    assert slope == pytest.approx(float(expected), rel=1e-5)
+    assert found == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_a_model_in_training_mode_is_explained_as_it_answers(
@@ -213,9 +233,11 @@ def test_a_model_in_training_mode_is_explained_as_it_answers(
     fusion = CMAF(FUSION, EDGES)
     fusion.load_state_dict(exported.fusion.state_dict())
     given = one("twelve leads", 0)
-    inputs = [*given.values(), torch.eye(FUSION.n_targets)[0]]
-    explanation_graph(exported.encoder, fusion.train())
-    close(traced[0](*inputs)[0].detach().numpy(), explain(exported.encoder, exported.fusion, *inputs)[0])
+    tokens = torch.randn(1, FUSION.n_ecg_tokens, FUSION.ecg_width)
+    inputs = [tokens, given["row"], given["has_ecg"], given["has_row"], torch.eye(FUSION.n_targets)[0]]
+    slope_graph(fusion.train())
+    for ours, reference in zip(traced[0](*inputs), slope(exported.fusion, *inputs), strict=True):
+        close(ours.detach().numpy(), reference)
 
 
 def test_exporting_leaves_the_models_as_they_were(exported: Exported) -> None:
@@ -224,7 +246,7 @@ def test_exporting_leaves_the_models_as_they_were(exported: Exported) -> None:
         assert not module.training
 
 
-@pytest.mark.parametrize("name", ["encoder", "fusion", "explanation"])
+@pytest.mark.parametrize("name", GRAPHS)
 def test_the_weights_are_inside(exported: Exported, name: str) -> None:
     model = onnx.load_model_from_string(exported.graphs[name])
     onnx.checker.check_model(model)
@@ -235,14 +257,7 @@ def test_the_weights_are_inside(exported: Exported, name: str) -> None:
     assert len(model.graph.initializer) > 5
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "encoder",
-        "fusion",
-        "explanation",
-    ],
-)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_no_path_of_the_training_machine_travels(exported: Exported, name: str) -> None:
     for word in (__file__, torch.__file__.rsplit("/", 1)[0], "Traceback", 'File "'):
         assert word.encode() not in exported.graphs[name], word
@@ -256,8 +271,9 @@ def test_names_of_inputs_and_outputs(exported: Exported) -> None:
     assert names == {
         "encoder": (["signal", "present"], ["tokens", "embedding"]),
         "fusion": (["tokens", "row", "has_ecg", "has_row"], ["logits"]),
-        "explanation": (
-            ["signal", "present", "row", "has_ecg", "has_row", "target"],
-            ["logits", "row_to_ecg", "ecg_to_row", "frames", "gradient"],
+        "slope": (
+            ["tokens", "row", "has_ecg", "has_row", "target"],
+            ["logits", "row_to_ecg", "ecg_to_row", "slope"],
         ),
+        "gradient": (["signal", "present", "slope"], ["frames", "gradient"]),
     }

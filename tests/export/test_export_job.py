@@ -49,7 +49,7 @@ def test_the_graphs_are_those_of_this_process(job, networks):
     assert sorted(path.name for path in out.iterdir()) == sorted(job.names)
     assert (out / "encoder.onnx").read_bytes() == encoder_graph(model.encoder)
     assert (out / "cmaf-event.onnx").read_bytes() == fusion_graph(fusion)
-    assert steps[-1] == (3, 3)
+    assert steps[-1] == (4, 4)
 
 
 def test_a_machine_without_the_exporter_hears_how_to_go_on(job, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ sys.modules[{blocked!r}] = None
 import numpy as np
 import torch
 from cardiofusion.cmaf import CMAFConfig, FusionData, FusionOptions, fusion_logits, train_fusion
-from cardiofusion.export import encoder_graph, explanation_graph, fusion_graph
+from cardiofusion.export import encoder_graph, fusion_graph, gradient_graph, slope_graph
 from cardiofusion.records import ExportError
 from cardiofusion.tmae import PretrainingOptions, TMAEConfig, Unlabelled, WithCauses, pretrain
 from cardiofusion.cmaf import ecg_tokens
@@ -43,7 +43,8 @@ assert np.isfinite(fusion_logits(fusion, data, rows, "ecg+row")).all()
 
 print("trained")
 exports = {{"encoder": lambda: encoder_graph(model.encoder), "fusion": lambda: fusion_graph(fusion),
-            "explanation": lambda: explanation_graph(model.encoder, fusion)}}
+            "gradient": lambda: gradient_graph(model.encoder),
+            "slope": lambda: slope_graph(fusion)}}
 for name, export in exports.items():
     try:
         export()
@@ -81,10 +82,12 @@ def test_training_runs_and_a_refused_export_leaves_the_models_trainable(blocked:
     [
         ("torch._dynamo", "encoder"),
         ("torch._dynamo", "fusion"),
-        ("torch._dynamo", "explanation"),
+        ("torch._dynamo", "gradient"),
+        ("torch._dynamo", "slope"),
         ("onnxscript", "encoder"),
         ("onnxscript", "fusion"),
-        ("onnxscript", "explanation"),
+        ("onnxscript", "gradient"),
+        ("onnxscript", "slope"),
     ],
 )
 def test_the_export_is_refused_with_a_hint(blocked: str, graph: str) -> None:

@@ -38,4 +38,5 @@ __all__ = [
     "train_fusion",
 ]
 
-__getattr__ = _lazy_names(__name__, _PLACES)
+if not TYPE_CHECKING:  # or a name that is not there would pass the type check
+    __getattr__ = _lazy_names(__name__, _PLACES)

@@ -102,6 +102,16 @@ class Dropout(nn.Module):
         return x * kept / (1.0 - self.share)
 
 
+def mix_heads(q: Tensor, kv: Tensor, allowed: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """q [b, n, width], kv [b, m, 2 * width], allowed [b, m] -> mixed like q, weights [b, head, n, m]."""
+    (b, n, width), m, per_head = q.shape, kv.shape[1], q.shape[2] // heads
+    q = q.view(b, n, heads, per_head).transpose(1, 2)
+    k, v = kv.view(b, m, 2, heads, per_head).permute(2, 0, 3, 1, 4)
+    scores = q @ k.transpose(2, 3) * per_head**-0.5
+    weights = scores.masked_fill(~allowed[:, None, None, :], -1e9).softmax(dim=-1)
+    return (weights @ v).transpose(1, 2).reshape(b, n, width), weights
+
+
 class CrossAttention(nn.Module):
     """Queries from one sequence, keys and values from another; returns the weights too."""
 
@@ -111,16 +121,12 @@ class CrossAttention(nn.Module):
         self.q, self.kv, self.out = (nn.Linear(width, n * width) for n in (1, 2, 1))
         self.norm_q, self.norm_kv = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
+        self.mix = mix_heads  # the export puts the runtime's own operation here
 
     def forward(self, x: Tensor, other: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """x [b, n, width], other [b, m, width], allowed [b, m] -> update of x, weights [b, head, n, m]."""
-        b, n, width = x.shape
-        m, per_head = other.shape[1], width // self.heads
-        q = self.q(self.norm_q(x)).view(b, n, self.heads, per_head).transpose(1, 2)
-        k, v = self.kv(self.norm_kv(other)).view(b, m, 2, self.heads, per_head).permute(2, 0, 3, 1, 4)
-        scores = q @ k.transpose(2, 3) * per_head**-0.5
-        weights = scores.masked_fill(~allowed[:, None, None, :], -1e9).softmax(dim=-1)
-        mixed = (weights @ v).transpose(1, 2).reshape(b, n, width)
+        q, kv = self.q(self.norm_q(x)), self.kv(self.norm_kv(other))
+        mixed, weights = self.mix(q, kv, allowed, self.heads)
         return self.dropout(self.out(mixed)), weights
 
 

@@ -1,8 +1,9 @@
 """Torch models to ONNX graphs that hold their weights, so that the clinic needs no torch.
 
-Three kinds: the encoder (any batch), the fusion of a task (any batch), and for explanations one graph that
-returns logits, attention maps, stem features and the gradient of a target's logit with respect to them. The
-gradient is traced with make_fx over torch.func.grad_and_value, so the graph is plain forward arithmetic.
+Four kinds. For answers the encoder and the fusion of a task, any batch. For explanations of one patient, the
+chain rule in two halves: the fusion of a task with its attention maps and the slope of a target's logit along
+the ECG tokens, and the encoder with what such a slope becomes at its stem. Only the first half is made once a
+task. Gradients are traced with make_fx over torch.func, so the graphs are plain forward arithmetic.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from cardiofusion.cmaf.model import CMAF, ecg_tokens
+from cardiofusion.export.attention import OPSET, fused_attention
 from cardiofusion.records import ExportError
 from cardiofusion.tmae.model import N_LEADS, Encoder, pool
 
@@ -39,7 +42,8 @@ def encoder_graph(encoder: Encoder) -> bytes:
             return ecg_tokens(tokens, present), pool(tokens)
 
     example = (torch.randn(2, N_LEADS, encoder.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
-    return _export(Embed(), example, ["signal", "present"], ["tokens", "embedding"], any_batch=True)
+    with fused_attention(encoder):
+        return _export(Embed(), example, ["signal", "present"], ["tokens", "embedding"], any_batch=True)
 
 
 def fusion_graph(fusion: CMAF) -> bytes:
@@ -62,49 +66,68 @@ def fusion_graph(fusion: CMAF) -> bytes:
         yes,
         yes.clone(),
     )
-    return _export(Logits(), example, ["tokens", "row", "has_ecg", "has_row"], ["logits"], any_batch=True)
+    with fused_attention(fusion):
+        return _export(Logits(), example, ["tokens", "row", "has_ecg", "has_row"], ["logits"], any_batch=True)
 
 
-def explanation_graph(encoder: Encoder, fusion: CMAF) -> bytes:
-    """One patient -> logits, row_to_ecg, ecg_to_row (means over heads), frames, gradient.
+def slope_graph(fusion: CMAF) -> bytes:
+    """One patient -> logits [target], row_to_ecg, ecg_to_row (means over heads), slope [1, time + 12, width].
 
-    Inputs: signal [1, 12, sample], present [1, 12], row [1, feature], has_ecg [1], has_row [1], and target
-    [target], one-hot: whose logit the gradient is of. frames and gradient: [12, channel, frame], 20 ms a
-    frame. Raises ExportError.
+    Inputs: tokens [1, time + 12, width], row [1, feature], has_ecg [1], has_row [1], and target [target],
+    one-hot: whose logit the slope is of, with respect to the tokens. Raises ExportError.
     """
-    frozen = [p for module in (encoder, fusion) for p in module.parameters() if p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        # onnxscript's optimiser would take longer than all the rest; onnxruntime optimises when it loads.
-        traced = _traced(encoder.eval(), fusion.eval())
-        return _export(traced, _patient(encoder, fusion), _INPUTS, _OUTPUTS, optimize=False)
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
+    config = fusion.config
+    yes = torch.ones(1, dtype=torch.bool)
+    example = (
+        torch.randn(1, config.n_ecg_tokens, config.ecg_width),
+        torch.zeros(1, fusion.features.bias.shape[0]),
+        yes,
+        yes.clone(),
+        torch.eye(config.n_targets)[0],
+    )
+    inputs = ["tokens", "row", "has_ecg", "has_row", "target"]
+    outputs = ["logits", "row_to_ecg", "ecg_to_row", "slope"]
+    return _export_traced(partial(slope, fusion), fusion, example, inputs, outputs)
 
 
-_INPUTS = ["signal", "present", "row", "has_ecg", "has_row", "target"]
-_OUTPUTS = ["logits", "row_to_ecg", "ecg_to_row", "frames", "gradient"]
-Explained = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+def gradient_graph(encoder: Encoder) -> bytes:
+    """One patient's signal, present and a slope along its tokens -> frames and gradient at the stem.
+
+    frames and gradient: [12, channel, frame], 20 ms a frame. Raises ExportError.
+    """
+    config = encoder.config
+    example = (
+        torch.randn(1, N_LEADS, config.samples),
+        torch.ones(1, N_LEADS, dtype=torch.bool),
+        torch.randn(1, config.n_patches + N_LEADS, config.width),
+    )
+    inputs, outputs = ["signal", "present", "slope"], ["frames", "gradient"]
+    return _export_traced(partial(gradient, encoder), encoder, example, inputs, outputs)
 
 
-def explain(encoder: Encoder, fusion: CMAF, *inputs: Tensor) -> Explained:
-    """What the explanation graph computes, in torch."""
-    signal, present, row, has_ecg, has_row, target = inputs
+def slope(
+    fusion: CMAF, tokens: Tensor, row: Tensor, has_ecg: Tensor, has_row: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the slope graph computes, in torch."""
 
-    def score(frames: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    def score(seen_tokens: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        seen = fusion(seen_tokens, row, has_ecg, has_row)
+        maps = seen.row_to_ecg.mean(dim=1)[0], seen.ecg_to_row.mean(dim=1)[0]
+        return (seen.logits[0] * target).sum(), (seen.logits[0], *maps)
+
+    along, (_, (logits, row_to_ecg, ecg_to_row)) = torch.func.grad_and_value(score, has_aux=True)(tokens)
+    return logits, row_to_ecg, ecg_to_row, along
+
+
+def gradient(encoder: Encoder, signal: Tensor, present: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+    """What the gradient graph computes, in torch."""
+
+    def score(frames: Tensor) -> Tensor:
         tokens = encoder.attend(encoder.tokens_from(frames), present)
-        seen = fusion(ecg_tokens(tokens, present), row, has_ecg, has_row)
-        return (seen.logits[0] * target).sum(), (
-            seen.logits,
-            seen.row_to_ecg.mean(dim=1),
-            seen.ecg_to_row.mean(dim=1),
-        )
+        return (ecg_tokens(tokens, present) * along).sum()
 
     frames = encoder.frames(signal)
-    gradient, (_, (logits, row_to_ecg, ecg_to_row)) = torch.func.grad_and_value(score, has_aux=True)(frames)
-    return logits[0], row_to_ecg[0], ecg_to_row[0], _in_time(frames), _in_time(gradient)
+    return _in_time(frames), _in_time(torch.func.grad(score)(frames))
 
 
 def _in_time(frames: Tensor) -> Tensor:
@@ -112,34 +135,38 @@ def _in_time(frames: Tensor) -> Tensor:
     return frames[0].transpose(1, 2).flatten(2)
 
 
-def _patient(encoder: Encoder, fusion: CMAF) -> tuple[Tensor, ...]:
-    yes = torch.ones(1, dtype=torch.bool)
-    return (
-        torch.randn(1, N_LEADS, encoder.config.samples),
-        torch.ones(1, N_LEADS, dtype=torch.bool),
-        torch.zeros(1, fusion.features.bias.shape[0]),
-        yes,
-        yes.clone(),
-        torch.eye(fusion.config.n_targets)[0],
-    )
+def _export_traced(
+    function: Callable[..., tuple[Tensor, ...]],
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+) -> bytes:
+    """A function of a module, gradients and all, as a flat graph of aten operations and then as ONNX."""
+    frozen = [p for p in module.parameters() if p.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    module.eval()
+    try:
+        # onnxscript's optimiser would take longer than all the rest; onnxruntime optimises when it loads.
+        return _export(_traced(function, example), example, inputs, outputs, optimize=False)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
 
 
-def _traced(encoder: Encoder, fusion: CMAF) -> nn.Module:
-    """The explanation as a flat graph of aten operations, gradient included."""
+def _traced(function: Callable[..., tuple[Tensor, ...]], example: tuple[Tensor, ...]) -> nn.Module:
     with _exporter():
         from torch._decomp import core_aten_decompositions
         from torch.fx.experimental.proxy_tensor import make_fx
         from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        def function(*inputs: Tensor) -> Explained:
-            return explain(encoder, fusion, *inputs)
 
         # The fused attention kernels have no ONNX counterpart for their backward pass; the plain one has.
         with sdpa_kernel(SDPBackend.MATH):
             tracer: Callable[..., nn.Module] = make_fx(
                 function, cast(Mapping[Any, Any], core_aten_decompositions())
             )
-            return tracer(*_patient(encoder, fusion))
+            return tracer(*example)
 
 
 def _export(
@@ -161,6 +188,7 @@ def _export(
             output_names=outputs,
             dynamic_shapes=shapes,
             optimize=optimize,
+            opset_version=OPSET,
             verbose=False,
         )
         if program is None:

@@ -20,7 +20,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from cardiofusion.cmaf import CMAF, CMAFConfig
-from cardiofusion.export.graphs import encoder_graph, explanation_graph, fusion_graph
+from cardiofusion.export.graphs import encoder_graph, fusion_graph, gradient_graph, slope_graph
 from cardiofusion.records import CardioFusionError, ExportError, write_bytes
 from cardiofusion.tmae import TMAE, TMAEConfig
 
@@ -41,7 +41,7 @@ class FusionWeights:
 class ExportJob:
     """The trained networks (a TMAE and a CMAF a task), and the folder that takes their graphs.
 
-    Made are encoder.onnx, and for each task cmaf-<task>.onnx and explain-<task>.onnx.
+    Made are encoder.onnx and gradient.onnx, and for each task cmaf-<task>.onnx and slope-<task>.onnx.
     """
 
     encoder: str
@@ -63,8 +63,8 @@ class ExportJob:
 
     @property
     def names(self) -> list[str]:
-        graphs = [f"{kind}-{task}.onnx" for task in self.fusions for kind in ("cmaf", "explain")]
-        return ["encoder.onnx", *graphs]
+        graphs = [f"{kind}-{task}.onnx" for task in self.fusions for kind in ("cmaf", "slope")]
+        return ["encoder.onnx", "gradient.onnx", *graphs]
 
     def run(self) -> None:
         """Make the graphs in this process. Raises ExportError and StorageError."""
@@ -73,11 +73,12 @@ class ExportJob:
         model.load_state_dict(load_file(self.encoder))
         encoder = model.eval().encoder
         write_bytes(out / "encoder.onnx", encoder_graph(encoder))
+        write_bytes(out / "gradient.onnx", gradient_graph(encoder))
         for task, part in self.fusions.items():
             fusion = CMAF(part.config, part.edges)
             fusion.load_state_dict(load_file(part.weights))
             write_bytes(out / f"cmaf-{task}.onnx", fusion_graph(fusion.eval()))
-            write_bytes(out / f"explain-{task}.onnx", explanation_graph(encoder, fusion))
+            write_bytes(out / f"slope-{task}.onnx", slope_graph(fusion))
 
 
 class Exporting:

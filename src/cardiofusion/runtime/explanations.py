@@ -7,6 +7,7 @@ replaced by the reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,28 @@ from numpy.typing import NDArray
 
 from cardiofusion.explain import attention_map, cam_peaks, grad_cam, waterfall
 from cardiofusion.records import LEADS, ClinicalSchema, TaskAnswer
-from cardiofusion.runtime.models import Explained, TaskModels
+from cardiofusion.runtime.models import AtStem, Encoded, Encoder, Sloped, TaskModels
 from cardiofusion.signal import CANONICAL_SECONDS, CanonicalECG
 
 Row = NDArray[np.float64]
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SeenECG:
+    """An ECG that was answered: its canonical form, what the encoder made of it, and the encoder."""
+
+    ecg: CanonicalECG
+    encoded: Encoded
+    encoder: Encoder
+
+    def at_stem(self, slope: Float) -> AtStem:
+        return self.encoder.at_stem(self.ecg.signal, self.ecg.present, slope)
 
 
 def explain_task(
     models: TaskModels,
-    ecg: CanonicalECG | None,
+    seen: SeenECG | None,
     row: Row | None,
     answer: TaskAnswer,
     schema: ClinicalSchema | None,
@@ -37,22 +51,22 @@ def explain_task(
     out: dict[str, Any] = {}
     if row is not None and schema is not None and models.boosters:
         out["shap"] = _shap(models, row, schema, target)
-    if ecg is not None and "ecg" in task.modalities:
+    if seen is not None and "ecg" in task.modalities:
         used = row if "row" in task.modalities else None
-        seen = models.explain(ecg.signal, ecg.present, used, target)
+        sloped = models.slope(seen.encoded.tokens[0], used, target)
         refused = verdicts.get("gradcam", {"shown": True})
         out["gradcam"] = (
-            _gradcam(seen, ecg, task.targets[target])
+            _gradcam(seen.at_stem(sloped.slope), seen.ecg, task.targets[target])
             if refused["shown"]
             else {"target": task.targets[target], "refused": refused["why"]}
         )
         if used is not None and schema is not None:
-            out["attention"] = _attention(seen, schema)
+            out["attention"] = _attention(sloped, schema)
     return out
 
 
-def _gradcam(seen: Explained, ecg: CanonicalECG, target: str) -> dict[str, Any]:
-    cam = grad_cam(seen.frames, seen.gradient) * ecg.present[:, None]
+def _gradcam(stem: AtStem, ecg: CanonicalECG, target: str) -> dict[str, Any]:
+    cam = grad_cam(stem.frames, stem.gradient) * ecg.present[:, None]
     return {
         "target": target,
         "leads": list(LEADS),
@@ -90,7 +104,7 @@ def _shap(models: TaskModels, row: Row, schema: ClinicalSchema, target: int) -> 
     }
 
 
-def _attention(seen: Explained, schema: ClinicalSchema) -> dict[str, Any]:
+def _attention(seen: Sloped, schema: ClinicalSchema) -> dict[str, Any]:
     """Where in the ECG each clinical feature looked (weights are means over heads already)."""
     n_times = seen.row_to_ecg.shape[1] - len(LEADS)
     seconds = CANONICAL_SECONDS / n_times

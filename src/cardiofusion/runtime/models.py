@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,12 +25,18 @@ class Encoded(NamedTuple):
     embedding: Float
 
 
-class Explained(NamedTuple):
-    """What the explanation graph returns for one patient and one target (see export/graphs.py)."""
+class Sloped(NamedTuple):
+    """What the slope graph of a task returns for one patient and one target (see export/graphs.py)."""
 
     logits: Float
     row_to_ecg: Float
     ecg_to_row: Float
+    slope: Float
+
+
+class AtStem(NamedTuple):
+    """Stem features of one ECG, and a logit's gradient there: [12, channel, frame], 20 ms a frame."""
+
     frames: Float
     gradient: Float
 
@@ -61,6 +67,15 @@ class Encoder:
     def _session(self) -> Any:
         return onnx_session(self.bundle.bytes("encoder.onnx"), "encoder.onnx")
 
+    @cached_property
+    def _gradient(self) -> Any:
+        return onnx_session(self.bundle.bytes("gradient.onnx"), "gradient.onnx")
+
+    def at_stem(self, signal: Float, present: NDArray[np.bool_], slope: Float) -> AtStem:
+        """A canonical ECG [12, 1000], and a logit's slope along its tokens, to its stem."""
+        feed = {"signal": signal[None], "present": present[None], "slope": slope}
+        return AtStem(*self._gradient.run(None, feed))
+
     def __call__(self, signal: Float, present: NDArray[np.bool_]) -> Encoded:
         """Canonical ECGs [n, 12, 1000] and the leads present [n, 12]."""
         parts = [
@@ -73,7 +88,7 @@ class Encoder:
 
 
 class TaskModels:
-    """The models of one task: CMAF, its explanation graph, and a booster for each target."""
+    """The models of one task: CMAF, its slope, and a booster for each target."""
 
     def __init__(self, bundle: Bundle, task: Task) -> None:
         self.bundle = bundle
@@ -84,8 +99,8 @@ class TaskModels:
         return onnx_session(self.bundle.bytes(f"cmaf-{self.task.name}.onnx"), f"cmaf-{self.task.name}.onnx")
 
     @cached_property
-    def _explanation(self) -> Any:
-        name = f"explain-{self.task.name}.onnx"
+    def _slope(self) -> Any:
+        name = f"slope-{self.task.name}.onnx"
         return onnx_session(self.bundle.bytes(name), name)
 
     @cached_property
@@ -102,12 +117,13 @@ class TaskModels:
             if target in described
         )
 
-    def fused_logits(self, tokens: Float | None, row: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """Logits [target] of CMAF; None stands for an absent modality."""
-        absent = np.zeros(self.bundle.manifest.details["ecg_tokens"], np.float32)
-        feed = self._row_feed(row, tokens is not None)
-        feed["tokens"] = (absent if tokens is None else tokens)[None]
-        logits: NDArray[np.float64] = self._fusion.run(None, feed)[0][0].astype(np.float64)
+    def fused_logits(
+        self, tokens: Float | None, row: NDArray[np.float64] | None, views: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """Logits [view, target] of CMAF, in one run; a view sees of the ECG and the row what it names."""
+        feeds = [self._feed(tokens if "ecg" in v else None, row if "row" in v else None) for v in views]
+        feed = {name: np.concatenate([one[name] for one in feeds]) for name in feeds[0]}
+        logits: NDArray[np.float64] = self._fusion.run(None, feed)[0].astype(np.float64)
         return logits
 
     def row_logits(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -116,22 +132,21 @@ class TaskModels:
             [float(model.predict_logit(policy.fill_rows(row[None]))[0]) for model, policy in self.boosters]
         )
 
-    def explain(
-        self, signal: Float, present: NDArray[np.bool_], row: NDArray[np.float64] | None, target: int
-    ) -> Explained:
-        """Attention and the gradient of one target's logit, for a canonical ECG [12, 1000]."""
+    def slope(self, tokens: Float, row: NDArray[np.float64] | None, target: int) -> Sloped:
+        """Attention, and the slope of one target's logit along the ECG tokens [time + 12, width]."""
         one_hot = np.zeros(len(self.task.targets), dtype=np.float32)
         one_hot[target] = 1.0
-        feed = self._row_feed(row, has_ecg=True)
-        feed |= {"signal": signal[None], "present": present[None], "target": one_hot}
-        return Explained(*self._explanation.run(None, feed))
+        return Sloped(*self._slope.run(None, self._feed(tokens, row) | {"target": one_hot}))
 
-    def _row_feed(self, row: NDArray[np.float64] | None, has_ecg: bool) -> dict[str, NDArray[Any]]:
+    def _feed(self, tokens: Float | None, row: NDArray[np.float64] | None) -> dict[str, NDArray[Any]]:
+        """One patient as the graphs take it; None stands for an absent modality."""
         schema = self.bundle.manifest.schema
         # A task without a clinical row has one feature that is always absent: ONNX wants a width.
         given = np.full(len(schema) if schema else 1, np.nan) if row is None else row
+        absent = np.zeros(self.bundle.manifest.details["ecg_tokens"], np.float32)
         return {
+            "tokens": (absent if tokens is None else tokens)[None],
             "row": given[None].astype(np.float32),
-            "has_ecg": np.array([has_ecg]),
+            "has_ecg": np.array([tokens is not None]),
             "has_row": np.array([row is not None]),
         }

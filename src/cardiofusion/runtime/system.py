@@ -25,7 +25,7 @@ from cardiofusion.records import (
     TaskAnswer,
 )
 from cardiofusion.runtime.admission import PATIENT_KEYS, identity_warnings, population_warnings
-from cardiofusion.runtime.explanations import explain_task
+from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
 from cardiofusion.signal import CanonicalECG, assess_quality, canonical
 
@@ -78,8 +78,7 @@ class System:
 
     def answer(self, ecg: CanonicalECG | None, row: Row | None) -> dict[str, TaskAnswer]:
         """Calibrated sets for every task that what is there can answer: the fast path, nothing else."""
-        encoded = None if ecg is None else self._encoder(ecg.signal[None], ecg.present[None])
-        return self._answers(encoded, row)
+        return self._answers(None if ecg is None else self._encoded(ecg), row)
 
     def assess(
         self,
@@ -103,7 +102,8 @@ class System:
             )
         quality = None if recording is None else assess_quality(recording)
         ecg = self._usable(recording, quality, encoded_row)
-        encoded = None if ecg is None else self._encoder(ecg.signal[None], ecg.present[None])
+        seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self._encoder)
+        encoded = None if seen is None else seen.encoded
         answers = self._answers(encoded, encoded_row)
         return Assessment(
             tasks=answers,
@@ -111,10 +111,13 @@ class System:
             quality=quality,
             missing=self._missing(recording, ecg, encoded_row),
             phenotype=self._phenotype(encoded),
-            explanations=self._explanations(ecg, encoded_row, answers) if explain else {},
+            explanations=self._explanations(seen, encoded_row, answers) if explain else {},
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row),
         )
+
+    def _encoded(self, ecg: CanonicalECG) -> Encoded:
+        return self._encoder(ecg.signal[None], ecg.present[None])
 
     def _usable(
         self, recording: Recording | None, quality: Quality | None, row: Row | None
@@ -151,7 +154,7 @@ class System:
         return [best, *(view for view in there if view != best)]
 
     def _answer(self, task: Task, views: list[str], encoded: Encoded | None, row: Row | None) -> TaskAnswer:
-        logits = {view: self._logits(task, view, encoded, row) for view in views}
+        logits = self._logits(task, views, encoded, row)
         calibrated = self._calibrations[task.name]
         probability = {
             view: [
@@ -174,14 +177,19 @@ class System:
             words=describe_set(task, included),
         )
 
-    def _logits(self, task: Task, view: str, encoded: Encoded | None, row: Row | None) -> NDArray[np.float64]:
+    def _logits(
+        self, task: Task, views: Sequence[str], encoded: Encoded | None, row: Row | None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Logits [target] of each view: the row's from the boosters, the others' from one run of CMAF."""
         models = self._models[task.name]
-        if view == "row":
-            if row is None:
-                raise AssertionError("a row view without a row")
-            return models.row_logits(row)
-        tokens = None if encoded is None else encoded.tokens[0]
-        return models.fused_logits(tokens, row if "row" in view else None)
+        fused = [view for view in views if view != "row"]
+        logits: dict[str, NDArray[np.float64]] = {}
+        if fused:
+            tokens = None if encoded is None else encoded.tokens[0]
+            logits |= dict(zip(fused, models.fused_logits(tokens, row, fused), strict=True))
+        if "row" in views and row is not None:
+            logits["row"] = models.row_logits(row)
+        return logits
 
     def _warnings(
         self,
@@ -225,12 +233,12 @@ class System:
         return None if match is None else match.to_json()
 
     def _explanations(
-        self, ecg: CanonicalECG | None, row: Row | None, answers: Mapping[str, TaskAnswer]
+        self, seen: SeenECG | None, row: Row | None, answers: Mapping[str, TaskAnswer]
     ) -> dict[str, dict[str, Any]]:
         shown = self.manifest.details.get("explanations", {})
         return {
             name: explain_task(
-                self._models[name], ecg, row, answer, self.manifest.schema, shown.get(name, {})
+                self._models[name], seen, row, answer, self.manifest.schema, shown.get(name, {})
             )
             for name, answer in answers.items()
         }

@@ -25,4 +25,5 @@ __all__ = [
 ]
 
 # Training needs torch; reading a study file does not.
-__getattr__ = _lazy_names(__name__, {"assembling": ("report_path",), "pipeline": ("train_study",)})
+if not TYPE_CHECKING:
+    __getattr__ = _lazy_names(__name__, {"assembling": ("report_path",), "pipeline": ("train_study",)})

@@ -20,7 +20,7 @@ from cardiofusion.explain import (
     pooled,
     randomisation_similarity,
 )
-from cardiofusion.export import explain
+from cardiofusion.export import gradient, slope
 from cardiofusion.metrics import t_interval
 from cardiofusion.records import Figure, Task
 from cardiofusion.study.answering import FUSED
@@ -185,8 +185,11 @@ def _cam(encoder: TMAE, fusion: CMAF, ecg: EcgSet, targets: int) -> tuple[NDArra
     yes, no = torch.tensor([True]), torch.tensor([False])
     row = torch.zeros(1, fusion.features.bias.shape[0])
     signal, present = torch.from_numpy(ecg.signal), torch.from_numpy(ecg.present)
-    seen = explain(encoder.encoder, fusion, signal, present, row, yes, no, torch.eye(targets)[target])
-    return grad_cam(seen[3].detach().numpy(), seen[4].detach().numpy()), target
+    with torch.no_grad():
+        tokens = ecg_tokens(encoder.encoder(signal, present), present)
+    *_, along = slope(fusion, tokens, row, yes, no, torch.eye(targets)[target])
+    frames, at_stem = gradient(encoder.encoder, signal, present, along)
+    return grad_cam(frames.detach().numpy(), at_stem.detach().numpy()), target
 
 
 def _scores(

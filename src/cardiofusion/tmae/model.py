@@ -81,6 +81,17 @@ def time_code(n_patches: int, width: int) -> Tensor:
     return torch.cat([torch.sin(position * rate), torch.cos(position * rate)], dim=1)
 
 
+def mix_heads(qkv: Tensor, allowed: Tensor | None, heads: int) -> Tensor:
+    """Attention of queries, keys and values side by side [b, n, 3 * width] -> [b, n, width].
+
+    allowed: None, or bool [b, 1, n or 1, n], the pairs that may look at each other.
+    """
+    b, n, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q, k, v = qkv.view(b, n, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)  # [b, head, n, width/head]
+    return mixed.transpose(1, 2).reshape(b, n, width)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention over the second-last axis, with a boolean mask of allowed pairs."""
 
@@ -89,14 +100,10 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
+        self.mix = mix_heads  # the export puts the runtime's own operation here
 
     def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
-        b, n, width = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=allowed
-        )  # [b, head, n, width/head]
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, n, width))
+        out: Tensor = self.out(self.mix(self.qkv(x), allowed, self.heads))
         return out
 
 
@@ -157,7 +164,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         c = config.stem_width
-        first, second = nn.Conv1d(1, c, 9, stride=2, padding=4), nn.Conv1d(c, c, 5, padding=2)
+        # Patches are the rows of an image: convolved along time, one beside the other, in one go.
+        first = nn.Conv2d(1, c, (1, 9), stride=(1, 2), padding=(0, 4))
+        second = nn.Conv2d(c, c, (1, 5), padding=(0, 2))
         self.stem = nn.Sequential(first, nn.GELU(), second, nn.GELU())
         self.tokenise = nn.Linear(c * config.patch // 2, config.width)
         self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.5)
@@ -166,7 +175,7 @@ class Encoder(nn.Module):
         self.register_buffer("time", time_code(config.n_patches, config.width), persistent=False)
         self._start_loud(first, second)
 
-    def _start_loud(self, first: nn.Conv1d, second: nn.Conv1d) -> None:
+    def _start_loud(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
         """Tokens of an ordinary ECG (0.25 mV RMS) start as large as the position codes.
 
         With torch's own start they would be a hundredth of them, and a thousand steps go by before the
@@ -183,9 +192,13 @@ class Encoder(nn.Module):
     def frames(self, signal: Tensor) -> Tensor:
         """Stem features [b, 12, time, channel, frame], 20 ms a frame: what Grad-CAM looks at."""
         b, n = signal.shape[0], self.config.n_patches
-        patches = signal.reshape(b * N_LEADS * n, 1, self.config.patch)
-        features: Tensor = self.stem(patches)
-        return features.view(b, N_LEADS, n, *features.shape[1:])
+        features = self._features(signal.reshape(b, N_LEADS * n, self.config.patch))
+        return features.reshape(b, N_LEADS, n, *features.shape[2:])
+
+    def _features(self, patches: Tensor) -> Tensor:
+        """Stem features of patches [b, k, sample]: [b, k, channel, frame]."""
+        features: Tensor = self.stem(patches[:, None])
+        return features.transpose(1, 2)
 
     def tokens_from(self, frames: Tensor) -> Tensor:
         """Tokens before attention, positions added: [b, 12, time, width]."""
@@ -208,9 +221,8 @@ class Encoder(nn.Module):
         patches = torch.gather(
             signal.reshape(b, N_LEADS * n, patch), 1, seen.index[..., None].expand(-1, -1, patch)
         )
-        features = self.stem(patches.reshape(-1, 1, patch)).unflatten(0, (b, -1))
         place = (self.time + self.lead[:, None]).flatten(0, 1)
-        tokens = self.tokenise(features.flatten(2)) + place[seen.index]
+        tokens = self.tokenise(self._features(patches).flatten(2)) + place[seen.index]
         same_time, same_lead = axis_masks(seen, n)
         tokens = self.blocks.flat(tokens, same_time, same_lead)
         out: Tensor = self.norm(tokens)
