@@ -2,7 +2,8 @@
 
 Run: python benchmarks/latency.py BUNDLE [BUNDLE ...] [--write README.md]. The ECG is a 12-lead, 10 s, 500 Hz
 array in memory, as a reader would give it: canonical form, encoder, fusion, boosters, calibration and sets
-are all inside the clock; explanations, quality and the HTML sheet are timed apart. --write puts the table
+are all inside the clock; explanations, quality and the HTML sheet are timed apart. The speed of the machine
+is timed in the same rounds by a yardstick, and told as a ratio. --write puts the table
 between the markers of that file. The last line is one JSON object.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardiofusion.records import LEADS, Recording
 from cardiofusion.report import patient_sheet
@@ -30,6 +32,8 @@ from markers import arguments, write_between
 WARM_UP, RUNS, SLOW_RUNS = 20, 400, 20
 ROUNDS, PAUSE_S = 5, 4.0  # a shared machine is quiet and busy by turns: the rounds show by how much
 SEED = 7
+# One product of 43 million multiplications, as many as the encoder's: what the machine gives at that minute.
+YARDSTICK = (120, 800, 450)
 
 
 def milliseconds(work: Callable[[], object], runs: int) -> dict[str, float]:
@@ -57,6 +61,13 @@ def together(rounds: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def yardstick() -> Callable[[], NDArray[np.float32]]:
+    rows, inner, columns = YARDSTICK
+    rng = np.random.default_rng(SEED)
+    left, right = rng.random((rows, inner), np.float32), rng.random((inner, columns), np.float32)
+    return lambda: left @ right
+
+
 def virtual_recording() -> Recording:
     source = virtual_cohort(1, SEED, sampling_rate=500.0).recordings[0].read()
     return Recording(source.signal, source.sampling_rate, LEADS, age=source.age, sex=source.sex)
@@ -76,16 +87,20 @@ def measure(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     to_sets()
     first = time.perf_counter() - started
-    rounds = []
+    rounds, yardsticks = [], []
     for _ in range(ROUNDS):
         rounds.append(milliseconds(to_sets, RUNS))
+        yardsticks.append(milliseconds(yardstick(), RUNS))
         time.sleep(PAUSE_S)
+    ratios = [a["p50_ms"] / b["p50_ms"] for a, b in zip(rounds, yardsticks, strict=True)]
     found: dict[str, Any] = {
         "bundle": system.manifest.name,
         "tasks": len(system.manifest.tasks),
         "load_s": round(loaded, 3),
         "first_answer_s": round(first, 3),
         "array_and_row_to_sets": together(rounds),
+        "yardstick": together(yardsticks),
+        "times_the_yardstick": round(sorted(ratios)[ROUNDS // 2], 1),
         "of_which_canonical": milliseconds(lambda: canonical(recording), RUNS),
         "quality": milliseconds(lambda: assess_quality(recording), SLOW_RUNS),
         "whole_assessment_explained": milliseconds(lambda: system.assess(recording, row), SLOW_RUNS),
@@ -101,15 +116,17 @@ def _middle(low: float, high: float) -> float:
 
 def table(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| bundle | tasks | p50 | quietest and busiest round | p99 | n | whole assessment, explained (p50) |",
-        "|---|---|---|---|---|---|---|",
+        "| bundle | tasks | p50 | quietest and busiest round | p99 | n | yardstick | ratio |"
+        " whole assessment, explained (p50) |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for found in results:
         sets, whole = found["array_and_row_to_sets"], found["whole_assessment_explained"]
         lines.append(
             f"| {found['bundle']} | {found['tasks']} | {sets['p50_ms']:.2f} ms |"
             f" {sets['quietest_p50_ms']:.2f}, {sets['busiest_p50_ms']:.2f} ms | {sets['p99_ms']:.2f} ms |"
-            f" {sets['n']} | {whole['p50_ms']:.2f} ms |"
+            f" {sets['n']} | {found['yardstick']['p50_ms']:.2f} ms | {found['times_the_yardstick']:.1f} |"
+            f" {whole['p50_ms']:.2f} ms |"
         )
     return "\n".join(lines)
 

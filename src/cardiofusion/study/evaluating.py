@@ -27,8 +27,8 @@ from cardiofusion.study.answering import FUSED
 from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.tmae import TMAE, workers
 
-FAITHFULNESS_ECGS = 12  # each costs some 400 passes through the encoder
-FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS = 8, 10
+FAITHFULNESS_ECGS = 12  # each costs some 250 passes through the encoder
+FAITHFULNESS_STEPS, FAITHFULNESS_REPEATS = 8, 6
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,8 @@ class _Progress:
         self.lock = threading.Lock()
 
     def of(self, part: int) -> Callable[[int, int], None]:
+        """What that part calls with (done, total). It raises InterruptedError once the others stopped."""
+
         def step(done: int, total: int) -> None:
             if self.stopped:
                 raise InterruptedError

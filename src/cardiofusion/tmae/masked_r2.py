@@ -60,6 +60,7 @@ def network(model: TMAE, batch: int = 64) -> Predictor:
     n = model.config.n_patches
 
     def predict(signal: Signal, hidden: Mask, present: Mask) -> Signal:
+        """A Predictor."""
         rebuilt = []
         for at in range(0, len(signal), batch):
             part = slice(at, at + batch)
@@ -96,6 +97,7 @@ def mean_beat(beats: list[NDArray[np.intp]], before: int = 35, after: int = 65) 
     baseline knows more than the network does."""
 
     def predict(signal: Signal, hidden: Mask, present: Mask) -> Signal:  # noqa: ARG001
+        """A Predictor."""
         out = np.zeros_like(signal)
         for ecg, peaks in enumerate(beats):
             windows = [(p - before, p + after) for p in peaks if before <= p < signal.shape[2] - after]
@@ -123,6 +125,7 @@ def other_leads(training: Unlabelled, ridge: float = 1e-4) -> Predictor:
     covariance = samples.T @ samples / max(1, len(samples))
 
     def predict(signal: Signal, hidden: Mask, present: Mask) -> Signal:
+        """A Predictor."""
         out = np.zeros_like(signal)
         starts = np.flatnonzero(np.r_[True, (hidden[:, :, 1:] != hidden[:, :, :-1]).any(axis=(0, 1))])
         for a, b in zip(starts, [*starts[1:], signal.shape[2]], strict=True):
