@@ -101,6 +101,7 @@ def conduction(causes: Mapping[str, Array]) -> NDArray[np.int64]:
         "rbbb": RBBB,
         "lbbb": LBBB,
         "preexcitation": DELTA,
+        "ventricular_escape": LBBB,  # from one side to the other through muscle, whichever way
         "paced": PACED,
     }
     for name, template in order.items():

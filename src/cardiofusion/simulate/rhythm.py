@@ -1,4 +1,7 @@
-"""When the ventricles beat: sinus rhythm with breathing, fibrillation, flutter, extra beats."""
+"""When the ventricles beat: sinus rhythm with breathing, fibrillation, flutter, extra beats.
+
+Blocks and rhythms without a sinus node stand in blocks.py.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cardiofusion.simulate.blocks import Atria, atria, waves_a_beat
 
 Array = NDArray[np.float64]
 
@@ -23,12 +28,13 @@ class Rhythm:
 
     onset: [n, beat] seconds from the start of the record to QRS onset, ascending, wider than the record.
     origin: [n, beat] SINUS, ATRIAL or VENTRICULAR. before: [n, beat] the RR that ends in this beat, s.
-    flutter_cycle: [n] s. breath_rate: [n] Hz. breath_phase: [n] rad.
+    atria: see blocks.py. flutter_cycle: [n] s. breath_rate: [n] Hz. breath_phase: [n] rad.
     """
 
     onset: Array
     origin: NDArray[np.int64]
     before: Array
+    atria: Atria
     flutter_cycle: Array
     breath_rate: Array
     breath_phase: Array
@@ -36,8 +42,9 @@ class Rhythm:
 
 def draw_rhythm(causes: Mapping[str, Array], seconds: float, rng: np.random.Generator) -> Rhythm:
     """Beats whose mean rate inside the record is the cause `rate` and whose spread is `rr_variation`."""
-    rate = causes["rate"]
-    n, mean_rr = len(rate), 60.0 / rate
+    per_beat = waves_a_beat(causes, rng)
+    mean_rr = 60.0 / (causes["rate"] * per_beat)  # of the atria, where the node lets not all beats through
+    n = len(mean_rr)
     inside = np.maximum(np.rint(seconds / mean_rr), 2.0)
     n_beats = int(inside.max()) + SPARE_BEATS
     breath_rate, breath_phase = rng.uniform(0.18, 0.35, n), rng.uniform(0.0, 2 * np.pi, n)
@@ -52,7 +59,10 @@ def draw_rhythm(causes: Mapping[str, Array], seconds: float, rng: np.random.Gene
     before = interval * scale[:, None]
     start = -(LEAD_IN + rng.random(n)) * mean_rr
     onset = start[:, None] + np.cumsum(before, axis=1)
-    return Rhythm(onset, origin, before, scale, breath_rate, breath_phase)
+    heard = atria(causes, per_beat, n_beats, rng)
+    onset = onset + heard.lengthening
+    before = np.diff(onset, axis=1, prepend=onset[:, :1] - before[:, :1]) + heard.dropped_before * before
+    return Rhythm(onset, origin, before, heard, scale, breath_rate, breath_phase)
 
 
 def _sinus(
@@ -96,6 +106,7 @@ def _origins(
     extra = rng.random((len(inside), n_beats)) < causes["ectopic_share"][:, None] * 1.3
     forced = LEAD_IN + 2 + np.floor(rng.random(len(inside)) * np.maximum(inside - 3, 1)).astype(np.int64)
     extra[np.arange(len(inside)), forced] = True
+    extra |= causes["bigeminy"][:, None] > 0
     extra[:, :2] = False
     for k in range(1, n_beats):
         extra[:, k] &= ~extra[:, k - 1]

@@ -35,6 +35,7 @@ SCALES: Mapping[str, tuple[float, float]] = {
 }
 _AXES = ("qrs_axis", "p_axis", "t_axis")
 _SCALED = tuple(c.name for c in CAUSES if c.kind == "number" and c.name not in _AXES)
+WITHOUT_SINUS_P = ("afib", "aflt", "junctional", "svt")
 _ATRIAL = ("pr", "p_duration", "p_amplitude", "p_terminal", "p_axis_cos", "p_axis_sin")
 
 CAUSE_TARGETS: tuple[str, ...] = (
@@ -51,7 +52,8 @@ def scale_causes(causes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDAr
 
     Numbers have about mean 0 and variance 1, axes are their cosine and sine times sqrt(2), flags 0 or 1.
     qrs_t_angle is the spatial angle between the QRS axis and T. The mask is 0, and the target too, where
-    a target has no meaning: P and PR without P waves, the size of an infarct that is not there.
+    a target has no meaning: P and PR without P waves from the sinus node,
+    PR where none is conducted, the size of an infarct that is not there.
     Raises InputError for malformed causes.
     """
     values = columns(causes)
@@ -78,10 +80,12 @@ def qrs_t_angle(values: Mapping[str, Array]) -> Array:
 
 def _defined(values: Mapping[str, Array]) -> NDArray[np.float32]:
     mask = np.ones((len(values["rate"]), len(CAUSE_TARGETS)), dtype=np.float32)
-    no_p = (values["afib"] > 0) | (values["aflt"] > 0)
+    no_p = np.any([values[name] > 0 for name in WITHOUT_SINUS_P], axis=0)
     no_infarct = np.all([values[name] == 0 for name in INFARCTS], axis=0)
     for name in _ATRIAL:
         mask[no_p, CAUSE_TARGETS.index(name)] = 0.0
+    mask[values["av_block_3"] > 0, CAUSE_TARGETS.index("pr")] = 0.0
+    mask[values["av_block_3"] == 0, CAUSE_TARGETS.index("ventricular_escape")] = 0.0
     for name in ("infarct_size", "infarct_acute"):
         mask[no_infarct, CAUSE_TARGETS.index(name)] = 0.0
     return mask

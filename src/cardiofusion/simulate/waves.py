@@ -14,11 +14,21 @@ from cardiofusion.simulate.depolarisation import qrs_waves
 Array = NDArray[np.float64]
 
 P, SPIKE, QRS, T, EXTRA = range(5)  # groups of waves that come and go together
-GROUPS: NDArray[np.int64] = np.array([P] * 2 + [SPIKE] + [QRS] * 8 + [T] * 2 + [EXTRA] * 4)
+N_FRAGMENTS = 3
+GROUPS: NDArray[np.int64] = np.array(
+    [P] * 3 + [SPIKE] + [QRS] * (8 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
+)
 # The atria lie further from the chest electrodes than the ventricles, of which Dower's matrix speaks.
 ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.7, 0.5, 0.4, 0.45, 0.6])
+# T in each lead over the dipole's, from the medians of normal ECGs of PTB-XL.
+RECOVERY_SEEN: Array = np.array([1.0, 1.0, 1.0, 1.2, 0.9, 0.75, 0.75, 0.8])
+BRUGADA_SEEN: Array = np.array([0.0, 0.0, 0.9, 1.0, 0.35, 0.0, 0.0, 0.0])  # over the outflow tract only
 # Share of a wave that a single dipole cannot explain, by lead: limb, chest (PTB-XL: 4-15 % of the variance).
 LOCAL_LIMB, LOCAL_CHEST = 0.04, 0.24
+FRAGMENT = 0.05  # of the QRS amplitude
+T_RIGHT, T_SLOPE = 0.09, (1.1, 1.6)  # of QT; left over right width
+T_LOOP = 0.12  # of T: how far its vector turns on the way
+COVE = slice(19, 21)
 
 
 @dataclass(frozen=True)
@@ -42,17 +52,36 @@ class Waves:
 def draw_waves(causes: Mapping[str, Array], rng: np.random.Generator) -> Waves:
     """The waves of n patients: exact where a cause speaks, drawn where none does."""
     body = random_bodies(len(causes["rate"]), rng)
+    body[..., 0] *= 1.0 - 2.0 * causes["dextrocardia"][:, None]  # the heart in a mirror
     qt = causes["qtc"] / 1000.0 * np.cbrt(60.0 / causes["rate"])
-    parts = [_atria(causes), _spike(causes, rng), _ventricles(causes, rng)]
-    parts += [_recovery(causes, qt, rng), _extra_beat(causes, rng)]
+    parts = [_atria(causes, rng), _spike(causes, rng), _ventricles(causes, rng), _fragments(causes, rng)]
+    parts += [_recovery(causes, qt, rng), _outflow(causes, rng), _extra_beat(causes, rng)]
     centre, left, right, vector = (np.concatenate(field, axis=1) for field in zip(*parts, strict=True))
     lead = np.einsum("nwd,nld->nwl", vector, body)
     lead += _local(vector, rng)
     lead[:, GROUPS == P] *= ATRIA_SEEN
+    lead[:, GROUPS == T] *= RECOVERY_SEEN
+    lead[:, COVE] = causes["brugada"][:, None, None] * _cove(rng, len(lead))
     st = np.stack([causes["st_left"], causes["st_down"], causes["st_front"]], axis=-1)
     qrs = causes["qrs_duration"] / 1000.0
     plateau = np.einsum("nd,nld->nl", st, body)
     return Waves(centre, left, right, lead, plateau, qrs, centre[:, GROUPS == T][:, 0], body)
+
+
+def _cove(rng: np.random.Generator, n: int) -> Array:
+    """[n, 2, 8] the high take-off in V1 and V2, and the T below the line that it runs into."""
+    height = rng.uniform(0.25, 0.5, (n, 1)) * BRUGADA_SEEN
+    return np.stack([height, -height * rng.uniform(0.5, 1.1, (n, 1))], axis=1)
+
+
+def _outflow(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+    """When the waves of `_cove` come; BRUGADA: no dipole, so their vector is nothing."""
+    qrs = causes["qrs_duration"] / 1000.0
+    n = len(qrs)
+    centre = np.stack([qrs, qrs + rng.uniform(0.17, 0.21, n)], axis=1)
+    left = np.repeat([[0.018, 0.055]], n, axis=0)
+    right = np.stack([rng.uniform(0.06, 0.1, n), np.full(n, 0.045)], axis=1)
+    return centre, left, right, np.zeros((n, 2, 3))
 
 
 def _local(vector: Array, rng: np.random.Generator) -> Array:
@@ -65,8 +94,11 @@ def _local(vector: Array, rng: np.random.Generator) -> Array:
     return np.asarray(np.linalg.norm(vector, axis=-1, keepdims=True) * share * source)
 
 
-def _atria(causes: Mapping[str, Array]) -> tuple[Array, Array, Array, Array]:
-    """Right atrium down and to the front, left atrium later, to the left and back."""
+def _atria(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+    """Right atrium down and to the front, left atrium later, to the left and back; then both recover.
+
+    Their T wave is low, against P, and lowers PR and ST a little; more in pericarditis (PERICARDIUM).
+    """
     duration, pr = causes["p_duration"] / 1000.0, causes["pr"] / 1000.0
     present = (causes["afib"] == 0) & (causes["aflt"] == 0)
     height = 0.74 * causes["p_amplitude"] * present  # two that overlap reach the amplitude asked for
@@ -75,9 +107,11 @@ def _atria(causes: Mapping[str, Array]) -> tuple[Array, Array, Array, Array]:
     right = direction(axis + 0.25, np.full_like(axis, 0.35)) * (height * (1 + 0.5 * tall))[:, None]
     left = direction(axis - 0.25, np.zeros_like(axis)) * (height * (1 - 0.3 * tall))[:, None]
     left[:, 2] = (-causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[V1, 2]
-    centre = np.stack([0.36 * duration - pr, 0.67 * duration - pr], axis=1)
-    width = np.repeat(0.165 * duration[:, None], 2, axis=1)
-    return centre, width, width, np.stack([right, left], axis=1)
+    depth = rng.uniform(0.05, 0.15, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
+    again = -0.5 * depth[:, None] * (right + left)
+    centre = np.stack([0.36 * duration, 0.67 * duration, 1.35 * duration], axis=1) - pr[:, None]
+    width = duration[:, None] * np.array([0.165, 0.165, 0.5])
+    return centre, width, width, np.stack([right, left, again], axis=1)
 
 
 def _spike(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
@@ -95,20 +129,43 @@ def _ventricles(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[
     return centre * duration, width * duration, width * duration, vector
 
 
+def _fragments(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+    """Small sharp turns within QRS: the front of activation is not smooth, even in the healthy."""
+    n = len(causes["rate"])
+    duration = causes["qrs_duration"][:, None] / 1000.0
+    centre = rng.uniform(0.15, 1.0, (n, N_FRAGMENTS)) * duration
+    width = rng.uniform(0.0035, 0.007, (n, N_FRAGMENTS))
+    size = FRAGMENT * causes["qrs_amplitude"][:, None, None] * np.exp(rng.normal(0.0, 0.5, (n, 1, 1)))
+    return centre, width, width, size * rng.normal(size=(n, N_FRAGMENTS, 3))
+
+
 def _recovery(
     causes: Mapping[str, Array], qt: Array, rng: np.random.Generator
 ) -> tuple[Array, Array, Array, Array]:
-    """T (slower up than down; ends at QT by the tangent) and a small U behind it."""
+    """T (slower up than down; ends at QT by the tangent), its turn from early to late, and U behind it."""
     n = len(qt)
-    right = 0.105 * qt * np.exp(rng.normal(0.0, 0.12, n))
-    left = right * rng.uniform(1.2, 1.7, n)
+    right = T_RIGHT * qt * np.exp(rng.normal(0.0, 0.12, n))
+    narrow = causes["hyperkalaemia"] > 0
+    right = np.where(narrow, 0.75 * right, right)
+    left = right * np.where(narrow, rng.uniform(0.95, 1.15, n), rng.uniform(*T_SLOPE, n))
     peak = np.maximum(qt - 2.0 * right, causes["qrs_duration"] / 1000.0 + 0.06)
     t = direction(np.radians(causes["t_axis"]), np.radians(causes["t_anterior_angle"]))
     t = t * causes["t_amplitude"][:, None]
-    u = np.array([0.2, 0.2, 0.8]) * (0.08 * rng.random(n) * causes["t_amplitude"])[:, None]
+    size = T_LOOP * (causes["t_amplitude"] + 0.1)[:, None, None]
+    early, late = np.moveaxis(rng.normal(0.0, 1.0, (n, 2, 3)) * size, 1, 0)
     u_width = rng.uniform(0.03, 0.045, n)
-    centre = np.stack([peak, qt + 0.08 + 0.5 * u_width], axis=1)
-    return centre, np.stack([left, u_width], 1), np.stack([right, u_width], 1), np.stack([t, u], 1)
+    centre = np.stack([peak, peak - 1.1 * left, peak + 0.9 * right, qt + 0.08 + 0.5 * u_width], axis=1)
+    before = np.stack([left, 0.7 * left, 0.7 * right, u_width], axis=1)
+    after = np.stack([right, 0.7 * left, 0.7 * right, u_width], axis=1)
+    return centre, before, after, np.stack([t, early, late, _u(causes, rng)], axis=1)
+
+
+def _u(causes: Mapping[str, Array], rng: np.random.Generator) -> Array:
+    """[n, 3] small, to the front; taller than T where potassium is low."""
+    n = len(causes["rate"])
+    height = 0.08 * rng.random(n) * causes["t_amplitude"]
+    height = np.where(causes["hypokalaemia"] > 0, rng.uniform(0.10, 0.28, n), height)
+    return np.array([0.3, 0.3, 0.8]) * height[:, None]
 
 
 def _extra_beat(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
