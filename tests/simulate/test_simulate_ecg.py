@@ -43,7 +43,7 @@ def beats(ecg: NDArray[np.float32], rate: float = RATE) -> NDArray[np.intp]:
     """QRS positions [beat] of one ECG by the energy of its slope: an oracle that knows no cause."""
     width = int(0.09 * rate)
     energy = np.convolve((np.diff(ecg, axis=1) ** 2).sum(axis=0), np.ones(width), "same")
-    threshold, peaks = 0.25 * np.quantile(energy, 0.985), []
+    threshold, peaks = 0.12 * np.quantile(energy, 0.985), []
     for start in np.flatnonzero(np.diff((energy > threshold).astype(int)) == 1):
         window = energy[start : start + int(0.2 * rate)]
         peak = start + int(window.argmax())

@@ -98,7 +98,7 @@ def _heart(
     last = _last_beat(rhythm, time)
     gain = _gains(rhythm, rng)
     late = _late_t(causes, rhythm)
-    blur = 0.35 * (time[1] - time[0])  # the filter before sampling: a Gaussian, so widths add in squares
+    blur = 0.2 * (time[1] - time[0])  # the filter before sampling: a Gaussian, so widths add in squares
     basis = np.zeros((n, len(GROUPS) + 1, len(time)), dtype=np.float32)
     for back, groups in ((-1, (P, SPIKE, QRS, EXTRA)), (0, (P, SPIKE, QRS, T, EXTRA)), (1, (T, EXTRA))):
         beat = np.clip(last - back, 0, rhythm.onset.shape[1] - 1)
@@ -146,7 +146,7 @@ def _gains(rhythm: Rhythm, rng: np.random.Generator) -> Mapping[int, Array]:
     origin = rhythm.origin
     own = (origin != VENTRICULAR).astype(np.float64)
     ectopic_p = rng.uniform(-0.8, 1.0, (len(origin), 1))
-    jitter = rng.normal(1.0, 0.025, (3, *origin.shape))
+    jitter = rng.normal(1.0, 0.032, (3, *origin.shape))
     return {
         P: own * np.where(origin == ATRIAL, ectopic_p, rhythm.atria.p_height) * (1 + 2 * (jitter[0] - 1)),
         SPIKE: (origin == SINUS).astype(np.float64),
@@ -196,7 +196,7 @@ def _plateau(since: NDArray[np.float32], delay: NDArray[np.float32], waves: Wave
 def _breathing(rhythm: Rhythm, time: Array, rng: np.random.Generator) -> NDArray[np.float32]:
     """The heart turns and the chest fills: a few percent of each lead's height, lead by lead."""
     n = len(rhythm.breath_rate)
-    depth = 0.035 * np.exp(rng.normal(0.0, 0.5, (n, 1))) * rng.normal(size=(n, len(INDEPENDENT_LEADS)))
+    depth = 0.04 * np.exp(rng.normal(0.0, 0.5, (n, 1))) * rng.normal(size=(n, len(INDEPENDENT_LEADS)))
     wave = np.sin(2 * np.pi * rhythm.breath_rate[:, None] * time + rhythm.breath_phase[:, None])
     return np.asarray(1.0 + depth[:, :, None] * wave[:, None, :], dtype=np.float32)
 

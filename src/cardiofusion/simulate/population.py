@@ -54,7 +54,7 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
     rate = 66.0 + 2.0 * (1 - man) + 9.5 * normal[0]
     unusual = rng.random(n)
     rate = np.where(
-        unusual < 0.12, rng.uniform(40, 60, n), np.where(unusual > 0.85, rng.uniform(85, 135, n), rate)
+        unusual < 0.08, rng.uniform(40, 60, n), np.where(unusual > 0.92, rng.uniform(85, 135, n), rate)
     )
     rate = np.clip(rate, 40, 150)
     st = rng.normal(0.0, 0.018, (3, n)) - 0.012 * np.maximum(rate - 100, 0) / 40
@@ -65,17 +65,17 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
         "pr": np.clip(152 + 4 * decades + 4 * man - 0.25 * (rate - 70) + 19 * normal[2], 112, 200),
         "qrs_duration": np.clip(88 + 8 * man + 8.5 * normal[3], 66, 112),
         "qtc": np.clip(411 - 9 * man + 2.5 * decades + 16 * normal[4], 355, 455),
-        "qrs_axis": np.clip(47 - 7 * decades - 9 * man + 26 * normal[5], -29, 100),
-        "qrs_anterior_angle": np.clip(-37 + 2 * man + 17 * normal[6], -72, 15),
-        "qrs_amplitude": np.exp(np.log(1.22 + 0.13 * man - 0.03 * decades) + 0.21 * normal[7]),
+        "qrs_axis": np.clip(42 - 7 * decades - 9 * man + 29 * normal[5], -29, 100),
+        "qrs_anterior_angle": np.clip(-37 + 2 * man + 14 * normal[6], -72, 15),
+        "qrs_amplitude": np.exp(np.log(1.22 + 0.13 * man - 0.03 * decades) + 0.17 * normal[7]),
         "p_duration": np.clip(104 + 3 * decades + 3 * man + 10 * normal[8], 76, 122),
-        "p_amplitude": (0.145 + 0.0008 * (rate - 70)) * np.exp(0.27 * normal[9]),
-        "p_axis": np.clip(54 + 20 * normal[10], -10, 88),
-        "p_terminal": np.clip(0.020 + 0.018 * normal[11], 0, 0.06),
+        "p_amplitude": (0.138 + 0.0008 * (rate - 70)) * np.exp(0.25 * normal[9]),
+        "p_axis": np.clip(48 + 25 * normal[10], -28, 88),
+        "p_terminal": np.clip(0.026 + 0.018 * normal[11], 0, 0.06),
         **_healthy_t(decades, man, rate, rng),
-        "st_left": st[0] + 0.015,
-        "st_down": st[1] + 0.015,
-        "st_front": st[2] + 0.040 + 0.045 * man - 0.006 * decades,
+        "st_left": st[0] + 0.008,
+        "st_down": st[1] + 0.005,
+        "st_front": st[2] + 0.030 + 0.030 * man - 0.006 * decades,
         "infarct_size": np.zeros(n),
     }
 
@@ -83,11 +83,11 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
 def _healthy_t(decades: Array, man: Array, rate: Array, rng: np.random.Generator) -> Values:
     """T is tallest in young men, and in women points less to the front (Rijnbeek 2014; AHA_IV)."""
     n = len(rate)
-    length = (0.32 + 0.10 * man - 0.022 * decades) * np.exp(0.30 * rng.normal(size=n))
+    length = (0.30 + 0.09 * man - 0.022 * decades) * np.exp(0.30 * rng.normal(size=n))
     return {
         "t_amplitude": length * np.clip(1.25 - 0.0035 * rate, 0.6, 1.15),
         "t_axis": np.clip(40 + 17 * rng.normal(size=n), -10, 90),
-        "t_anterior_angle": np.clip(20 + 21 * man + 15 * rng.normal(size=n), -15, 75),
+        "t_anterior_angle": np.clip(29 + 18 * man + 14 * rng.normal(size=n), -15, 75),
     }
 
 

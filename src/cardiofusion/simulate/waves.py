@@ -19,15 +19,20 @@ GROUPS: NDArray[np.int64] = np.array(
     [P] * 3 + [SPIKE] + [QRS] * (8 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
 )
 # The atria lie further from the chest electrodes than the ventricles, of which Dower's matrix speaks.
-ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.7, 0.5, 0.4, 0.45, 0.6])
+ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.72, 0.33, 0.27, 0.31, 0.42])
 # T in each lead over the dipole's, from the medians of normal ECGs of PTB-XL.
-RECOVERY_SEEN: Array = np.array([1.0, 1.0, 1.0, 1.2, 0.9, 0.75, 0.75, 0.8])
+RECOVERY_SEEN: Array = np.array([1.0, 0.93, 0.72, 1.12, 0.7, 0.60, 0.66, 0.86])
 BRUGADA_SEEN: Array = np.array([0.0, 0.0, 0.9, 1.0, 0.35, 0.0, 0.0, 0.0])  # over the outflow tract only
 # Share of a wave that a single dipole cannot explain, by lead: limb, chest (PTB-XL: 4-15 % of the variance).
 LOCAL_LIMB, LOCAL_CHEST = 0.04, 0.24
-FRAGMENT = 0.05  # of the QRS amplitude
-T_RIGHT, T_SLOPE = 0.09, (1.1, 1.6)  # of QT; left over right width
+FRAGMENT = 0.095  # of the QRS amplitude
+T_RIGHT, T_SLOPE = 0.090, (1.0, 1.2)  # of QT; left over right width
+LAST_LEAD = 0.018  # s by which T of all leads together ends before that of the lead in which it ends last
 T_LOOP = 0.12  # of T: how far its vector turns on the way
+T_TURNS = np.array(
+    [(0.0, -0.06, 0.16), (0.02, 0.08, -0.12)]
+)  # early, late: from the front to the left and down
+ST_BEGINS = 0.01  # s after QRS: injury current is masked until the last muscle is awake
 COVE = slice(19, 21)
 
 
@@ -64,8 +69,8 @@ def draw_waves(causes: Mapping[str, Array], rng: np.random.Generator) -> Waves:
     lead[:, COVE] = causes["brugada"][:, None, None] * _cove(rng, len(lead))
     st = np.stack([causes["st_left"], causes["st_down"], causes["st_front"]], axis=-1)
     qrs = causes["qrs_duration"] / 1000.0
-    plateau = np.einsum("nd,nld->nl", st, body)
-    return Waves(centre, left, right, lead, plateau, qrs, centre[:, GROUPS == T][:, 0], body)
+    plateau = np.einsum("nd,nld->nl", st, body) * RECOVERY_SEEN
+    return Waves(centre, left, right, lead, plateau, qrs + ST_BEGINS, centre[:, GROUPS == T][:, 0], body)
 
 
 def _cove(rng: np.random.Generator, n: int) -> Array:
@@ -104,10 +109,10 @@ def _atria(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array
     height = 0.74 * causes["p_amplitude"] * present  # two that overlap reach the amplitude asked for
     axis = np.radians(causes["p_axis"])
     tall = causes["right_atrial"]
-    right = direction(axis + 0.25, np.full_like(axis, 0.35)) * (height * (1 + 0.5 * tall))[:, None]
+    right = direction(axis + 0.25, np.full_like(axis, -0.05)) * (height * (1 + 0.5 * tall))[:, None]
     left = direction(axis - 0.25, np.zeros_like(axis)) * (height * (1 - 0.3 * tall))[:, None]
     left[:, 2] = (-causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[V1, 2]
-    depth = rng.uniform(0.05, 0.15, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
+    depth = rng.uniform(0.1, 0.3, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
     again = -0.5 * depth[:, None] * (right + left)
     centre = np.stack([0.36 * duration, 0.67 * duration, 1.35 * duration], axis=1) - pr[:, None]
     width = duration[:, None] * np.array([0.165, 0.165, 0.5])
@@ -133,9 +138,10 @@ def _fragments(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[A
     """Small sharp turns within QRS: the front of activation is not smooth, even in the healthy."""
     n = len(causes["rate"])
     duration = causes["qrs_duration"][:, None] / 1000.0
-    centre = rng.uniform(0.15, 1.0, (n, N_FRAGMENTS)) * duration
-    width = rng.uniform(0.0035, 0.007, (n, N_FRAGMENTS))
-    size = FRAGMENT * causes["qrs_amplitude"][:, None, None] * np.exp(rng.normal(0.0, 0.5, (n, 1, 1)))
+    centre = rng.uniform(0.12, 0.88, (n, N_FRAGMENTS)) * duration
+    width = rng.uniform(0.003, 0.006, (n, N_FRAGMENTS))
+    size = FRAGMENT * causes["qrs_amplitude"] * np.minimum(0.09 / duration[:, 0], 1.0) ** 1.5
+    size = (size * np.exp(rng.normal(0.0, 0.5, n)))[:, None, None]
     return centre, width, width, size * rng.normal(size=(n, N_FRAGMENTS, 3))
 
 
@@ -144,19 +150,20 @@ def _recovery(
 ) -> tuple[Array, Array, Array, Array]:
     """T (slower up than down; ends at QT by the tangent), its turn from early to late, and U behind it."""
     n = len(qt)
-    right = T_RIGHT * qt * np.exp(rng.normal(0.0, 0.12, n))
+    right = T_RIGHT * qt * np.exp(rng.normal(0.0, 0.10, n))
     narrow = causes["hyperkalaemia"] > 0
     right = np.where(narrow, 0.75 * right, right)
     left = right * np.where(narrow, rng.uniform(0.95, 1.15, n), rng.uniform(*T_SLOPE, n))
-    peak = np.maximum(qt - 2.0 * right, causes["qrs_duration"] / 1000.0 + 0.06)
+    peak = np.maximum(qt - LAST_LEAD - 2.0 * right, causes["qrs_duration"] / 1000.0 + 0.06)
     t = direction(np.radians(causes["t_axis"]), np.radians(causes["t_anterior_angle"]))
     t = t * causes["t_amplitude"][:, None]
-    size = T_LOOP * (causes["t_amplitude"] + 0.1)[:, None, None]
-    early, late = np.moveaxis(rng.normal(0.0, 1.0, (n, 2, 3)) * size, 1, 0)
+    size = (causes["t_amplitude"] + 0.05)[:, None, None]
+    early, late = np.moveaxis((T_TURNS + rng.normal(0.0, T_LOOP, (n, 2, 3))) * size, 1, 0)
+    early = early + 0.18 * t
     u_width = rng.uniform(0.03, 0.045, n)
-    centre = np.stack([peak, peak - 1.1 * left, peak + 0.9 * right, qt + 0.08 + 0.5 * u_width], axis=1)
-    before = np.stack([left, 0.7 * left, 0.7 * right, u_width], axis=1)
-    after = np.stack([right, 0.7 * left, 0.7 * right, u_width], axis=1)
+    centre = np.stack([peak, peak - 1.6 * left, peak + 0.9 * right, qt + 0.08 + 0.5 * u_width], axis=1)
+    before = np.stack([left, 0.9 * left, 0.7 * right, u_width], axis=1)
+    after = np.stack([right, 0.8 * left, 0.7 * right, u_width], axis=1)
     return centre, before, after, np.stack([t, early, late, _u(causes, rng)], axis=1)
 
 
