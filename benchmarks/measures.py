@@ -147,7 +147,7 @@ def _between_beats(
 
 
 def _noise(signal: NDArray[np.float32]) -> dict[str, float]:
-    """Fine noise by lead (the median second difference, which QRS hardly touches); the spectrum of limb and chest leads."""
+    """Fine noise by lead (the median second difference, which QRS hardly touches) and the spectrum."""
     second = np.diff(signal, n=2, axis=1)
     quiet = np.median(np.abs(second), axis=1)
     found = {f"fine {lead}": float(np.log10(x + 1e-4)) for lead, x in zip(LEADS, quiet, strict=True)}

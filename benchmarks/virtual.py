@@ -1,9 +1,9 @@
 """How lifelike virtual patients are: every measurement of measures.py, virtual and real (PTB-XL).
 
 Run: python benchmarks/virtual.py [N]. Prints the Kolmogorov-Smirnov statistic of each measurement, the AUC
-with which gradient boosting tells virtual from real (5 folds; 0.5 would be perfect, and cannot be had where the
-mixture of findings differs), for all ECGs and for normal ones alone, what gave the virtual ones away, and
-ECGs a minute. Virtual patients get the ages and sexes of the real. The last line is one JSON object.
+with which gradient boosting tells virtual from real (5 folds; 0.5 would be perfect, and cannot be had where
+the mixture of findings differs), for normal ECGs and for all, what gave the virtual ones away, and ECGs a
+minute. Virtual patients get the ages and sexes of the real. The last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -43,13 +43,13 @@ _CHEST = np.array(
         [0.91, 0.55, -0.25],  # V6
     ]
 )
-_NEARER = np.array([1.0, 1.12, 1.2, 1.18, 1.1, 1.0])  # what remained of R and S by lead
+_NEARER = np.array([0.93, 1.12, 1.2, 1.2, 1.06, 0.96])  # what remained of R and S by lead
 BODY: Array = DOWER @ np.linalg.inv(_FRAME)  # lead frame -> the 8 independent leads
 BODY[N_LIMB:] = (BODY[N_LIMB:] + _CHEST) / 2 * _NEARER[:, None]
 
 SHIFT_SD = 0.25  # chest electrodes along the ribs, in electrode spacings (Wenger and Kligfield 1996)
 CHEST_GAIN_SD = 0.07  # log; thick and thin chests
-LEAD_GAIN_SD = 0.07  # log, each chest lead on its own
+LEAD_GAIN_SD = 0.06  # log, each chest lead on its own
 LIMB_SD = 0.03
 
 

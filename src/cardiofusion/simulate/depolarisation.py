@@ -23,11 +23,11 @@ NORMAL, LBBB, RBBB, INCOMPLETE, DELAY, DELTA, PACED, RIGHT = range(8)
 TEMPLATES: Array = np.array(
     [
         [  # normal
-            (0.20, 0.066, -0.05, -0.01, 0.25),
-            (0.42, 0.092, 0.82, 0.00, -0.14),
-            (0.52, 0.092, 0.14, 0.00, -0.62),
-            (0.64, 0.080, -0.04, 0.00, -0.22),
-            (0.81, 0.075, -0.04, 0.00, -0.09),
+            (0.22, 0.066, -0.05, -0.01, 0.25),
+            (0.42, 0.094, 0.82, 0.00, -0.14),
+            (0.52, 0.094, 0.14, 0.00, -0.62),
+            (0.61, 0.080, -0.04, 0.00, -0.22),
+            (0.80, 0.090, -0.06, -0.02, -0.05),
         ],
         [  # LBBB: right septum first, no septal q; broad, notched, to the left and back
             (0.13, 0.070, 0.16, 0.02, 0.08),
@@ -85,8 +85,8 @@ TERMINAL: Mapping[int, Array] = {
     RBBB: np.array([(0.66, 0.085, -0.20, 0.02, 0.38), (0.81, 0.090, -0.36, -0.02, 0.34)]),
     INCOMPLETE: np.array([(0.76, 0.060, -0.11, 0.0, 0.26), (0.87, 0.060, -0.16, -0.04, 0.21)]),
 }
-DIRECTION_SD = 0.10  # of each wave, over the greatest vector
-LATE = np.outer([0.0, 0.0, 0.0, 0.02, 0.6], [1.0, 1.0, 0.3])  # the end of QRS differs most (J in PTB-XL)
+DIRECTION_SD = 0.12  # of each wave, over the greatest vector
+LATE = np.outer([0.0, 0.0, 0.0, 0.02, 0.28], [1.0, 1.0, 0.3])  # the end of QRS differs most (J in PTB-XL)
 LENGTH_SD = 0.16  # log
 CENTRE_SD = 0.012  # of the QRS duration
 WIDTH_SD = 0.07  # log

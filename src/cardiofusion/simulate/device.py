@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 
 LOW_PASS_HZ, LOW_PASS_SHARE = (25.0, 35.0, 40.0, 75.0, 100.0, 150.0), (0.02, 0.05, 0.08, 0.15, 0.3, 0.4)
 HIGH_PASS_HZ, HIGH_PASS_SHARE = (0.05, 0.15, 0.5), (0.86, 0.10, 0.04)  # AHA 2007 asks for 0.05
-STEPS_MV, STEPS_SHARE = (0.001, 0.0025, 0.005), (0.8, 0.12, 0.08)
-ANTI_ALIAS = 0.445  # of the sampling rate: where resampling to it begins to cut
+STEPS_MV, STEPS_SHARE = (0.001, 0.0025, 0.005), (0.9, 0.06, 0.04)
+ANTI_ALIAS = 0.444  # of the sampling rate: where resampling to it begins to cut
 MIRROR = 100  # samples mirrored at both ends, so that filters do not join the end to the start
 # Pairs of chest electrodes mistaken for each other, as rows among V1..V6; the last turns all six round.
 SWAPS: tuple[tuple[int, ...], ...] = (
@@ -53,7 +53,7 @@ def through_device(leads: NDArray[np.float32], step: float, rng: np.random.Gener
     low = rng.choice(LOW_PASS_HZ, n, p=LOW_PASS_SHARE)[:, None]
     high = rng.choice(HIGH_PASS_HZ, n, p=HIGH_PASS_SHARE)[:, None]
     unit = rng.choice(STEPS_MV, n, p=STEPS_SHARE).astype(np.float32)[:, None, None]
-    alias = rng.normal(ANTI_ALIAS, 0.008, (n, 1)) / step
+    alias = rng.normal(ANTI_ALIAS, 0.005, (n, 1)) / step
     edge = min(MIRROR, samples - 1)
     padded = np.pad(leads, ((0, 0), (0, 0), (edge, edge)), mode="reflect")
     hertz = np.fft.rfftfreq(padded.shape[-1], step)

@@ -21,10 +21,10 @@ ELECTRODES[2:, 3:] = np.eye(6)
 
 WANDER_MV = 0.028  # medians over records of the level at an arm
 WANDER_HZ = (0.25, 0.45, 0.9)  # the fastest that each part may be
-MUSCLE_MV = 0.0038
+MUSCLE_MV = 0.0036
 # Electrodes against an arm, solved from leads I, II, III and the chest of PTB-XL: arms tremble, skin moves.
 WANDERS: Array = np.array([0.9, 1.1, 1.9, 1.7, 1.7, 1.7, 1.7, 1.7, 1.7])
-TREMBLES: Array = np.array([1.15, 1.3, 0.25, 0.15, 0.3, 0.4, 0.3, 0.2, 0.1])
+TREMBLES: Array = np.array([1.15, 1.3, 0.25, 0.12, 0.2, 0.25, 0.2, 0.12, 0.05])
 MAINS_MV = 0.004
 MAINS_HZ = (50.0, 60.0)
 MOTION_SHARE, LOST_SHARE = 0.06, 0.015  # of records

@@ -16,24 +16,25 @@ Array = NDArray[np.float64]
 P, SPIKE, QRS, T, EXTRA = range(5)  # groups of waves that come and go together
 N_FRAGMENTS = 3
 GROUPS: NDArray[np.int64] = np.array(
-    [P] * 3 + [SPIKE] + [QRS] * (8 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
+    [P] * 3 + [SPIKE] + [QRS] * (10 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
 )
 # The atria lie further from the chest electrodes than the ventricles, of which Dower's matrix speaks.
-ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.72, 0.33, 0.27, 0.31, 0.42])
+ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.65, 0.36, 0.27, 0.29, 0.42])
 # T in each lead over the dipole's, from the medians of normal ECGs of PTB-XL.
 RECOVERY_SEEN: Array = np.array([1.0, 0.93, 0.72, 1.12, 0.7, 0.60, 0.66, 0.86])
 BRUGADA_SEEN: Array = np.array([0.0, 0.0, 0.9, 1.0, 0.35, 0.0, 0.0, 0.0])  # over the outflow tract only
 # Share of a wave that a single dipole cannot explain, by lead: limb, chest (PTB-XL: 4-15 % of the variance).
-LOCAL_LIMB, LOCAL_CHEST = 0.04, 0.24
-FRAGMENT = 0.095  # of the QRS amplitude
-T_RIGHT, T_SLOPE = 0.090, (1.0, 1.2)  # of QT; left over right width
+LOCAL_LIMB, LOCAL_CHEST = 0.05, 0.26
+TIP, TIP_WIDTH = 0.22, 0.42  # share of R and S, and how narrow
+FRAGMENT = 0.07  # of the QRS amplitude
+T_RIGHT, T_SLOPE = 0.090, (0.98, 1.17)  # of QT; left over right width
 LAST_LEAD = 0.018  # s by which T of all leads together ends before that of the lead in which it ends last
 T_LOOP = 0.12  # of T: how far its vector turns on the way
 T_TURNS = np.array(
     [(0.0, -0.06, 0.16), (0.02, 0.08, -0.12)]
 )  # early, late: from the front to the left and down
 ST_BEGINS = 0.01  # s after QRS: injury current is masked until the last muscle is awake
-COVE = slice(19, 21)
+COVE = slice(21, 23)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def draw_waves(causes: Mapping[str, Array], rng: np.random.Generator) -> Waves:
     lead = np.einsum("nwd,nld->nwl", vector, body)
     lead += _local(vector, rng)
     lead[:, GROUPS == P] *= ATRIA_SEEN
-    lead[:, GROUPS == T] *= RECOVERY_SEEN
+    lead[:, GROUPS == T] *= RECOVERY_SEEN * (1 - 0.8 * causes["brugada"][:, None, None] * BRUGADA_SEEN)
     lead[:, COVE] = causes["brugada"][:, None, None] * _cove(rng, len(lead))
     st = np.stack([causes["st_left"], causes["st_down"], causes["st_front"]], axis=-1)
     qrs = causes["qrs_duration"] / 1000.0
@@ -95,7 +96,7 @@ def _local(vector: Array, rng: np.random.Generator) -> Array:
     chest = source[..., N_LIMB:]
     chest[..., 1:] = (chest[..., 1:] + chest[..., :-1]) / np.sqrt(2.0)  # neighbours see the same sources
     share = np.where(np.arange(len(BODY)) < N_LIMB, LOCAL_LIMB, LOCAL_CHEST)
-    share = share * np.where(GROUPS == T, 0.6, 1.0)[:, None]  # repolarisation is spread wider
+    share = share * np.where(GROUPS == T, 0.72, 1.0)[:, None]  # repolarisation is spread wider
     return np.asarray(np.linalg.norm(vector, axis=-1, keepdims=True) * share * source)
 
 
@@ -109,13 +110,13 @@ def _atria(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array
     height = 0.74 * causes["p_amplitude"] * present  # two that overlap reach the amplitude asked for
     axis = np.radians(causes["p_axis"])
     tall = causes["right_atrial"]
-    right = direction(axis + 0.25, np.full_like(axis, -0.05)) * (height * (1 + 0.5 * tall))[:, None]
+    right = direction(axis + 0.25, np.full_like(axis, 0.2)) * (height * (1 + 0.5 * tall))[:, None]
     left = direction(axis - 0.25, np.zeros_like(axis)) * (height * (1 - 0.3 * tall))[:, None]
-    left[:, 2] = (-causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[V1, 2]
-    depth = rng.uniform(0.1, 0.3, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
+    left[:, 2] = (-1.35 * causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[V1, 2]
+    depth = rng.uniform(0.08, 0.26, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
     again = -0.5 * depth[:, None] * (right + left)
-    centre = np.stack([0.36 * duration, 0.67 * duration, 1.35 * duration], axis=1) - pr[:, None]
-    width = duration[:, None] * np.array([0.165, 0.165, 0.5])
+    centre = np.stack([0.36 * duration, 0.67 * duration, 1.5 * duration], axis=1) - pr[:, None]
+    width = duration[:, None] * np.array([0.165, 0.165, 0.55])
     return centre, width, width, np.stack([right, left, again], axis=1)
 
 
@@ -129,8 +130,14 @@ def _spike(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array
 
 
 def _ventricles(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+    """R and S are more pointed than a Gaussian: part of each is narrower."""
     duration = causes["qrs_duration"][:, None] / 1000.0
     centre, width, vector = qrs_waves(causes, rng)
+    main = slice(1, 3)
+    centre = np.concatenate([centre, centre[:, main]], axis=1)
+    width = np.concatenate([width, TIP_WIDTH * width[:, main]], axis=1)
+    vector = np.concatenate([vector, TIP * vector[:, main]], axis=1)
+    vector[:, main] *= 1.0 - TIP
     return centre * duration, width * duration, width * duration, vector
 
 
@@ -160,7 +167,7 @@ def _recovery(
     size = (causes["t_amplitude"] + 0.05)[:, None, None]
     early, late = np.moveaxis((T_TURNS + rng.normal(0.0, T_LOOP, (n, 2, 3))) * size, 1, 0)
     early = early + 0.18 * t
-    u_width = rng.uniform(0.03, 0.045, n)
+    u_width = rng.uniform(0.04, 0.065, n)
     centre = np.stack([peak, peak - 1.6 * left, peak + 0.9 * right, qt + 0.08 + 0.5 * u_width], axis=1)
     before = np.stack([left, 0.9 * left, 0.7 * right, u_width], axis=1)
     after = np.stack([right, 0.8 * left, 0.7 * right, u_width], axis=1)
@@ -170,9 +177,9 @@ def _recovery(
 def _u(causes: Mapping[str, Array], rng: np.random.Generator) -> Array:
     """[n, 3] small, to the front; taller than T where potassium is low."""
     n = len(causes["rate"])
-    height = 0.08 * rng.random(n) * causes["t_amplitude"]
+    height = rng.uniform(0.0, 0.06, n) + 0.03 * causes["t_amplitude"]
     height = np.where(causes["hypokalaemia"] > 0, rng.uniform(0.10, 0.28, n), height)
-    return np.array([0.3, 0.3, 0.8]) * height[:, None]
+    return np.array([0.6, 0.5, 0.5]) * height[:, None]
 
 
 def _extra_beat(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
