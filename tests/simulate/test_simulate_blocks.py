@@ -87,8 +87,8 @@ def test_in_complete_block_atria_and_ventricles_keep_their_own_time(ruler: Any) 
             found.append(np.mean([p[b - 100 : b] for b in peaks], axis=0).max() / p.max())
         return float(np.median(found))
 
-    assert kept() > 0.9
-    assert kept("av_block_3") < 0.7
+    assert kept() > 0.8
+    assert kept("av_block_3") < 0.65
 
 
 def test_the_escape_is_slow_regular_and_broad_only_from_below(ruler: Any) -> None:

@@ -151,7 +151,8 @@ def test_the_qrs_axis_can_be_read_from_the_limb_leads() -> None:
     causes = draw()
     error = []
     for ecg, axis in zip(clean(causes), cause(causes, "qrs_axis"), strict=True):
-        area = qrs(ecg).sum(axis=1)
+        complex_only = qrs(ecg)[:, int(0.04 * RATE) :]  # P may still last where qrs() begins
+        area = (complex_only - complex_only[:, :1]).sum(axis=1)
         seen = np.degrees(np.arctan2(area[lead("aVF")] * 2 / np.sqrt(3), area[lead("I")]))
         error.append(abs((seen - axis + 180) % 360 - 180))
     assert np.median(error) < 10

@@ -148,7 +148,7 @@ def _gains(rhythm: Rhythm, rng: np.random.Generator) -> Mapping[int, Array]:
     ectopic_p = rng.uniform(-0.8, 1.0, (len(origin), 1))
     jitter = rng.normal(1.0, 0.029, (3, *origin.shape))
     return {
-        P: own * np.where(origin == ATRIAL, ectopic_p, rhythm.atria.p_height) * (1 + 2 * (jitter[0] - 1)),
+        P: own * np.where(origin == ATRIAL, ectopic_p, rhythm.atria.p_height) * (1 + 3 * (jitter[0] - 1)),
         SPIKE: (origin == SINUS).astype(np.float64),
         QRS: own * jitter[1] * rhythm.atria.conducted,
         T: own * jitter[2] * rhythm.atria.conducted,

@@ -60,7 +60,7 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
     st = rng.normal(0.0, 0.018, (3, n)) - 0.012 * np.maximum(rate - 100, 0) / 40
     return {
         "rate": rate,
-        "rr_variation": 0.030 * np.exp(-0.14 * decades + 0.55 * normal[1]) * np.sqrt(70 / rate),
+        "rr_variation": 0.034 * np.exp(-0.14 * decades + 0.55 * normal[1]) * np.sqrt(70 / rate),
         "ectopic_share": np.zeros(n),
         "pr": np.clip(152 + 4 * decades + 4 * man - 0.25 * (rate - 70) + 19 * normal[2], 112, 200),
         "qrs_duration": np.clip(88 + 8 * man + 8.5 * normal[3], 66, 112),

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 SINUS, ATRIAL, VENTRICULAR = 0, 1, 2  # where a beat comes from
 FLUTTER_PER_MINUTE = 290.0
 SHORTEST_RR = 0.33  # of the mean; the AV node is refractory
+DRIFT = 0.85  # from beat to beat
 SPARE_BEATS = 8
 LEAD_IN = 3  # beats before the record starts
 
@@ -77,8 +78,8 @@ def _sinus(
     breath = np.sqrt(2.0) * np.sin(2 * np.pi * breath_rate[:, None] * beat + breath_phase[:, None])
     drift = rng.normal(size=beat.shape)
     for k in range(1, n_beats):
-        drift[:, k] = 0.7 * drift[:, k - 1] + np.sqrt(1 - 0.7**2) * drift[:, k]
-    share = rng.uniform(0.4, 0.95, (len(beat), 1))
+        drift[:, k] = DRIFT * drift[:, k - 1] + np.sqrt(1 - DRIFT**2) * drift[:, k]
+    share = rng.uniform(0.2, 0.8, (len(beat), 1))
     wave = np.sqrt(share) * breath + np.sqrt(1 - share) * drift
     return np.asarray(np.maximum(1.0 + causes["rr_variation"][:, None] * wave, SHORTEST_RR))
 

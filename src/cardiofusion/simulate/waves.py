@@ -14,17 +14,19 @@ from cardiofusion.simulate.depolarisation import qrs_waves
 Array = NDArray[np.float64]
 
 P, SPIKE, QRS, T, EXTRA = range(5)  # groups of waves that come and go together
+LEFT_ATRIUM = 1
+LEFT_SEEN: Array = np.array([1.0, 1.0, 1.0, 1.6, 1.0, 1.0, 1.0, 1.0])  # it lies behind V2, and over the right
 N_FRAGMENTS = 3
 GROUPS: NDArray[np.int64] = np.array(
     [P] * 3 + [SPIKE] + [QRS] * (10 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
 )
 # The atria lie further from the chest electrodes than the ventricles, of which Dower's matrix speaks.
-ATRIA_SEEN: Array = np.array([1.0, 1.0, 1.0, 0.65, 0.36, 0.27, 0.29, 0.42])
+ATRIA_SEEN: Array = np.array([1.0, 1.0, 0.58, 0.38, 0.30, 0.27, 0.29, 0.42])
 # T in each lead over the dipole's, from the medians of normal ECGs of PTB-XL.
-RECOVERY_SEEN: Array = np.array([1.0, 0.93, 0.72, 1.12, 0.7, 0.60, 0.66, 0.86])
+RECOVERY_SEEN: Array = np.array([1.0, 0.93, 0.72, 1.08, 0.7, 0.60, 0.68, 1.0])
 BRUGADA_SEEN: Array = np.array([0.0, 0.0, 0.9, 1.0, 0.35, 0.0, 0.0, 0.0])  # over the outflow tract only
 # Share of a wave that a single dipole cannot explain, by lead: limb, chest (PTB-XL: 4-15 % of the variance).
-LOCAL_LIMB, LOCAL_CHEST = 0.05, 0.26
+LOCAL_LIMB, LOCAL_CHEST = 0.04, 0.26
 TIP, TIP_WIDTH = 0.22, 0.42  # share of R and S, and how narrow
 FRAGMENT = 0.07  # of the QRS amplitude
 T_RIGHT, T_SLOPE = 0.090, (0.98, 1.17)  # of QT; left over right width
@@ -66,6 +68,7 @@ def draw_waves(causes: Mapping[str, Array], rng: np.random.Generator) -> Waves:
     lead = np.einsum("nwd,nld->nwl", vector, body)
     lead += _local(vector, rng)
     lead[:, GROUPS == P] *= ATRIA_SEEN
+    lead[:, LEFT_ATRIUM] *= LEFT_SEEN
     lead[:, GROUPS == T] *= RECOVERY_SEEN * (1 - 0.8 * causes["brugada"][:, None, None] * BRUGADA_SEEN)
     lead[:, COVE] = causes["brugada"][:, None, None] * _cove(rng, len(lead))
     st = np.stack([causes["st_left"], causes["st_down"], causes["st_front"]], axis=-1)
@@ -96,7 +99,7 @@ def _local(vector: Array, rng: np.random.Generator) -> Array:
     chest = source[..., N_LIMB:]
     chest[..., 1:] = (chest[..., 1:] + chest[..., :-1]) / np.sqrt(2.0)  # neighbours see the same sources
     share = np.where(np.arange(len(BODY)) < N_LIMB, LOCAL_LIMB, LOCAL_CHEST)
-    share = share * np.where(GROUPS == T, 0.72, 1.0)[:, None]  # repolarisation is spread wider
+    share = share * np.where(GROUPS == T, 0.85, 1.0)[:, None]  # repolarisation is spread wider
     return np.asarray(np.linalg.norm(vector, axis=-1, keepdims=True) * share * source)
 
 
@@ -110,9 +113,11 @@ def _atria(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[Array
     height = 0.74 * causes["p_amplitude"] * present  # two that overlap reach the amplitude asked for
     axis = np.radians(causes["p_axis"])
     tall = causes["right_atrial"]
-    right = direction(axis + 0.25, np.full_like(axis, 0.2)) * (height * (1 + 0.5 * tall))[:, None]
+    right = direction(axis + 0.25, np.full_like(axis, 0.5)) * (height * (1 + 0.5 * tall))[:, None]
     left = direction(axis - 0.25, np.zeros_like(axis)) * (height * (1 - 0.3 * tall))[:, None]
-    left[:, 2] = (-1.35 * causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[V1, 2]
+    left[:, 2] = (-1.35 / ATRIA_SEEN[V1] * causes["p_terminal"] * present - BODY[V1, 0] * left[:, 0]) / BODY[
+        V1, 2
+    ]
     depth = rng.uniform(0.08, 0.26, len(axis)) + causes["pericarditis"] * rng.uniform(0.15, 0.4, len(axis))
     again = -0.5 * depth[:, None] * (right + left)
     centre = np.stack([0.36 * duration, 0.67 * duration, 1.5 * duration], axis=1) - pr[:, None]
@@ -146,7 +151,7 @@ def _fragments(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[A
     n = len(causes["rate"])
     duration = causes["qrs_duration"][:, None] / 1000.0
     centre = rng.uniform(0.12, 0.88, (n, N_FRAGMENTS)) * duration
-    width = rng.uniform(0.003, 0.006, (n, N_FRAGMENTS))
+    width = rng.uniform(0.004, 0.0065, (n, N_FRAGMENTS))
     size = FRAGMENT * causes["qrs_amplitude"] * np.minimum(0.09 / duration[:, 0], 1.0) ** 1.5
     size = (size * np.exp(rng.normal(0.0, 0.5, n)))[:, None, None]
     return centre, width, width, size * rng.normal(size=(n, N_FRAGMENTS, 3))
