@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 
 # Centre and scale of each number over draw_causes, rounded: mean and standard deviation.
 SCALES: Mapping[str, tuple[float, float]] = {
-    "rate": (73.0, 21.0),
-    "rr_variation": (0.04, 0.05),
+    "rate": (71.0, 21.0),
+    "rr_variation": (0.045, 0.048),
     "ectopic_share": (0.011, 0.055),
     "pr": (160.0, 26.0),
     "qrs_duration": (99.0, 19.0),
@@ -28,7 +28,7 @@ SCALES: Mapping[str, tuple[float, float]] = {
     "t_amplitude": (0.38, 0.18),
     "t_anterior_angle": (34.0, 26.0),
     "st_left": (0.0, 0.047),
-    "st_down": (0.009, 0.053),
+    "st_down": (0.016, 0.055),
     "st_front": (0.058, 0.073),
     "infarct_size": (0.65, 0.2),
     "qrs_t_angle": (92.0, 37.0),

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 P, SPIKE, QRS, T, EXTRA = range(5)  # groups of waves that come and go together
 LEFT_ATRIUM = 1
-LEFT_SEEN: Array = np.array([1.0, 1.0, 1.0, 1.6, 1.0, 1.0, 1.0, 1.0])  # it lies behind V2, and over the right
+LEFT_SEEN: Array = np.array([1.0, 1.0, 1.0, 1.6, 1.0, 1.0, 1.0, 1.0])  # over the right, by lead: P of PTB-XL
 N_FRAGMENTS = 3
 GROUPS: NDArray[np.int64] = np.array(
     [P] * 3 + [SPIKE] + [QRS] * (10 + N_FRAGMENTS) + [T] * 4 + [QRS, T] + [EXTRA] * 4
@@ -32,11 +32,10 @@ FRAGMENT = 0.07  # of the QRS amplitude
 T_RIGHT, T_SLOPE = 0.090, (0.98, 1.17)  # of QT; left over right width
 LAST_LEAD = 0.018  # s by which T of all leads together ends before that of the lead in which it ends last
 T_LOOP = 0.12  # of T: how far its vector turns on the way
-T_TURNS = np.array(
-    [(0.0, -0.06, 0.16), (0.02, 0.08, -0.12)]
-)  # early, late: from the front to the left and down
+# What is added to T early and late, over its size: it turns from the front to the left and down.
+T_TURNS: Array = np.array([(0.0, -0.06, 0.16), (0.02, 0.08, -0.12)])
 ST_BEGINS = 0.01  # s after QRS: injury current is masked until the last muscle is awake
-COVE = slice(21, 23)
+COVE = np.flatnonzero(GROUPS == EXTRA)[0] - np.array([2, 1])  # the waves of `_outflow`
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def _extra_beat(causes: Mapping[str, Array], rng: np.random.Generator) -> tuple[
     front = np.where(np.cos(axis) > 0, rng.uniform(-1.0, 0.1, n), rng.uniform(-0.4, 0.9, n))
     heart = (
         direction(axis, front)
-        * (rng.uniform(1.1, 1.9, n) * np.maximum(causes["qrs_amplitude"], 0.6))[:, None]
+        * (rng.uniform(0.75, 1.4, n) * np.maximum(causes["qrs_amplitude"], 0.6))[:, None]
     )
     duration = rng.uniform(0.13, 0.18, (n, 1))
     share = np.array([(0.22, 0.10), (0.46, 0.125), (0.74, 0.105)])
