@@ -22,6 +22,8 @@ def features(ecgs: EcgSet) -> NDArray[np.float32]:
 
 
 def _one(signal: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:
+    if not present.any():
+        return np.full(3 + 12 * 10, np.nan, np.float32)
     peaks = detect_beats(Recording(signal[present], CANONICAL_RATE, tuple(np.array(LEADS)[present])))
     rr = np.diff(peaks) / CANONICAL_RATE
     rhythm = [rr.mean(), rr.std(), np.abs(np.diff(rr)).mean()] if len(rr) > 1 else [np.nan] * 3

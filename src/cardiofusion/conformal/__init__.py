@@ -7,6 +7,7 @@ from cardiofusion.conformal.document import (
     calibrations_from_json,
     calibrations_to_json,
 )
+from cardiofusion.conformal.panel import CalibrationPanel
 from cardiofusion.conformal.probability import ProbabilityCalibrator, fit_probability
 from cardiofusion.conformal.sets import (
     ConformalTarget,
@@ -20,6 +21,7 @@ from cardiofusion.conformal.words import binary_words, describe_set, guarantee_w
 
 __all__ = [
     "AlarmReading",
+    "CalibrationPanel",
     "Calibrations",
     "ConformalTarget",
     "ExchangeabilityAlarm",

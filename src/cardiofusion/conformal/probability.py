@@ -31,7 +31,7 @@ class ProbabilityCalibrator:
 
     def apply(self, logit: NDArray[np.floating[Any]]) -> Float:
         """Calibrated probabilities, of the same shape; they rank as the logits do."""
-        return _sigmoid(self.slope * np.asarray(logit, np.float64) + self.intercept)
+        return sigmoid(self.slope * np.asarray(logit, np.float64) + self.intercept)
 
     def to_json(self) -> dict[str, float]:
         return {"slope": self.slope, "intercept": self.intercept}
@@ -80,7 +80,7 @@ def _posterior_mode(design: Float, offset: Float, y: Float, mean: Float, sd: Flo
 
     theta = mean
     for _ in range(NEWTON_STEPS):
-        p = _sigmoid(offset + design @ theta)
+        p = sigmoid(offset + design @ theta)
         gradient = design.T @ (p - y) + (theta - mean) / sd**2
         curvature = (design.T * (p * (1.0 - p))) @ design + np.diag(sd**-2)
         step = np.linalg.solve(curvature, gradient)
@@ -93,6 +93,7 @@ def _posterior_mode(design: Float, offset: Float, y: Float, mean: Float, sd: Flo
     return theta
 
 
-def _sigmoid(z: Float) -> Float:
+def sigmoid(z: Float) -> Float:
+    """1 / (1 + exp(-z)) that does not overflow."""
     p: Float = np.exp(-np.logaddexp(0.0, -z))
     return p

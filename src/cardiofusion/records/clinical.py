@@ -99,7 +99,7 @@ class Column:
 
     def _example(self) -> str:
         low, high = max(self.low, -1e6), min(self.high, 1e6)
-        return f"write it as --set {self.name}={(low + high) / 2:g}{self.unit}"
+        return f"for example --set {self.name}={(low + high) / 2:g}{self.unit}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import Bundle, read_bundle, task_views
-from cardiofusion.conformal import Calibrations, calibrations_from_json, describe_set, guarantee_words
+from cardiofusion.conformal import (
+    CalibrationPanel,
+    Calibrations,
+    calibrations_from_json,
+    describe_set,
+    guarantee_words,
+)
 from cardiofusion.phenotypes import PhenotypeModel
 from cardiofusion.records import (
     ALIGNMENT_WORDS,
@@ -56,6 +62,14 @@ class System:
     @cached_property
     def _calibrations(self) -> Calibrations:
         return calibrations_from_json(self.bundle.json("conformal.json"))
+
+    @cached_property
+    def _panels(self) -> dict[tuple[str, str], CalibrationPanel]:
+        return {
+            (task.name, view): CalibrationPanel.of(targets[name] for name in task.targets)
+            for task in self.manifest.tasks
+            for view, targets in self._calibrations[task.name].items()
+        }
 
     @cached_property
     def _phenotypes(self) -> PhenotypeModel | None:
@@ -155,17 +169,12 @@ class System:
 
     def _answer(self, task: Task, views: list[str], encoded: Encoded | None, row: Row | None) -> TaskAnswer:
         logits = self._logits(task, views, encoded, row)
-        calibrated = self._calibrations[task.name]
         probability = {
-            view: [
-                float(calibrated[view][target].probability.apply(logits[view][k : k + 1])[0])
-                for k, target in enumerate(task.targets)
-            ]
-            for view in views
+            view: self._panels[task.name, view].probability(logits[view]).tolist() for view in views
         }
         best = views[0]
-        sets = [calibrated[best][target].sets for target in task.targets]
-        included = np.array([s.sets(np.array([p]))[0] for s, p in zip(sets, probability[best], strict=True)])
+        included = self._panels[task.name, best].included(np.array(probability[best]))
+        sets = [self._calibrations[task.name][best][target].sets for target in task.targets]
         return TaskAnswer(
             probability=_by_label(task, probability[best]),
             prediction_set=_set_of(task, included),
