@@ -78,9 +78,7 @@ def test_all_tokens_visible_equal_the_grid(model: TMAE, signal: Tensor, present:
         assert near(flat[ecg][seen.valid[ecg]], grid[ecg, index])
 
 
-def test_summary_of_everything_visible_is_the_summary(
-    model: TMAE, signal: Tensor, present: Tensor
-) -> None:
+def test_summary_of_everything_visible_is_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
         _, masked = model.reconstruct(signal, present, everything(present))
         assert near(masked, model.summarise(signal, present))
@@ -98,9 +96,7 @@ def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, pres
     assert bool((clean[present].abs().sum((1, 2)) > 0).all())
 
 
-def test_the_embedding_is_what_is_named_and_the_summary(
-    model: TMAE, signal: Tensor, present: Tensor
-) -> None:
+def test_the_embedding_is_what_is_named_and_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
         summary = model.summarise(signal, present)
         embedding = model.embed(signal, present)
@@ -121,9 +117,7 @@ def test_the_pool_is_zero_exactly_where_a_lead_is_absent(
     assert bool((masked.unflatten(1, (N_LEADS, TINY.width))[~present] == 0).all())
 
 
-def test_the_decoder_hears_the_summary(
-    model: TMAE, signal: Tensor, present: Tensor, seen: Visible
-) -> None:
+def test_the_decoder_hears_the_summary(model: TMAE, signal: Tensor, present: Tensor, seen: Visible) -> None:
     """So that real ECGs, which have no causes, teach it too."""
     model.zero_grad()
     rebuilt, _ = model.reconstruct(signal, present, seen)
