@@ -23,6 +23,9 @@ from torch import Tensor, nn
 from cardiofusion.tmae.model import N_LEADS, Encoder
 
 
+NOT_TIMES = N_LEADS + 1  # ECG tokens that stand for no time: one a lead, and the summary
+
+
 @dataclass(frozen=True)
 class CMAFConfig:
     """Sizes: ECG tokens are n_times, 12 leads and a summary of `ecg_width`; n_targets logits come out."""
@@ -37,7 +40,7 @@ class CMAFConfig:
 
     @property
     def n_ecg_tokens(self) -> int:
-        return self.n_times + N_LEADS + 1
+        return self.n_times + NOT_TIMES
 
 
 class Attended(NamedTuple):
