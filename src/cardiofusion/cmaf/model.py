@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from cardiofusion.tmae.model import N_LEADS, Encoder
 
-
 NOT_TIMES = N_LEADS + 1  # ECG tokens that stand for no time: one a lead, and the summary
 
 
