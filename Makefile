@@ -42,6 +42,9 @@ encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-lo
 	$(BIN)/python benchmarks/encoder.py runs/ptb-xl/encoder.safetensors runs/original/encoder.safetensors \
 	  --write docs/encoder-log.md
 
+virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
+	$(BIN)/python benchmarks/virtual.py
+
 peers: ## MiniRocket, in an environment of its own
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check aeon==1.6.0
