@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder peers transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder virtual peers transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
