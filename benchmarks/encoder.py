@@ -30,7 +30,7 @@ from cardiofusion.datasets import load_dataset
 from cardiofusion.datasets.table import read_table
 from cardiofusion.records import LEADS, Cohort, merge_duplicates
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
-from cardiofusion.tmae import TMAE, TMAEConfig, pool
+from cardiofusion.tmae import TMAE, TMAEConfig
 from markers import arguments, write_between
 from probing import Labels, Reader, boosted, linear, out_of_fold, regression_out_of_fold, score
 
@@ -91,7 +91,7 @@ def embedding(model: TMAE) -> Encoder:
             for at in range(0, len(ecgs), CHUNK):
                 signal = torch.from_numpy(ecgs.signal[at : at + CHUNK])
                 present = torch.from_numpy(ecgs.present[at : at + CHUNK])
-                found.append(pool(model.encoder(signal, present)).numpy())
+                found.append(model.embed(signal, present).numpy())
         return np.concatenate(found)
 
     return Encoder(encode)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cardiofusion.cmaf import CMAF, CMAFConfig, ecg_tokens
 from cardiofusion.cmaf.model import Attended, CrossAttention, Dropout, FeatureTokens
-from cardiofusion.tmae.model import N_LEADS
+from cardiofusion.tmae.model import N_LEADS, Encoder, TMAEConfig, pool
 
 TINY = CMAFConfig(ecg_width=6, n_times=3, n_targets=2, width=16, heads=2, blocks=2, dropout=0.1)
 EDGES = [[20.0, 40.0, 50.0, 55.0, 90.0], [-0.5, 0.5, 1.5], [0.0, 1.0]]
@@ -97,7 +97,7 @@ def test_patients_do_not_depend_on_each_other(model: CMAF, tokens: Tensor, row: 
 
 def test_attention_maps_name_features_and_tokens(model: CMAF, tokens: Tensor, row: Tensor) -> None:
     answer = ask(model, tokens, row)
-    shape = (PATIENTS, TINY.heads, len(EDGES), TINY.n_ecg_tokens)
+    shape = (PATIENTS, TINY.heads, len(EDGES), TINY.n_ecg_tokens - 1)  # the summary has no place to name
     assert answer.logits.shape == (PATIENTS, TINY.n_targets)
     assert answer.row_to_ecg.shape == shape
     assert answer.ecg_to_row.transpose(2, 3).shape == shape
@@ -199,19 +199,23 @@ def test_a_gap_is_unlike_any_value_and_stays_in_its_feature(model: CMAF, tokens:
     assert bool(((answer.logits - missing.logits).abs().sum(1) > 0).all())
 
 
-def test_ecg_tokens_are_means_over_leads_and_over_time() -> None:
+def test_ecg_tokens_are_means_over_leads_and_over_time_and_the_summary() -> None:
     rng = np.random.default_rng(1)
     grid = rng.normal(size=(3, N_LEADS, 4, 5)).astype(np.float32)
     present = np.ones((3, N_LEADS), dtype=bool)
     present[1, 2:] = False
     present[2] = False
     grid[~present] = 0
-    made = ecg_tokens(torch.from_numpy(grid), torch.from_numpy(present)).numpy()
-    assert made.shape == (3, 4 + N_LEADS, 5)
+    encoder = Encoder(TMAEConfig(width=5, heads=1, layers=1))
+    with torch.no_grad():
+        made = ecg_tokens(encoder, torch.from_numpy(grid), torch.from_numpy(present)).numpy()
+        summary = encoder.summarise(pool(torch.from_numpy(grid))).numpy()
+    assert made.shape == (3, 4 + N_LEADS + 1, 5)
+    np.testing.assert_array_equal(made[:, -1], summary)
     for ecg in (0, 1):
         np.testing.assert_allclose(made[ecg, :4], grid[ecg][present[ecg]].mean(0), atol=1e-6)
-        np.testing.assert_allclose(made[ecg, 4:], grid[ecg].mean(1), atol=1e-6)
-    assert not made[2].any()
+        np.testing.assert_allclose(made[ecg, 4:-1], grid[ecg].mean(1), atol=1e-6)
+    assert not made[2, :-1].any()
 
 
 def test_dropout_keeps_the_mean_and_rests_when_the_model_answers() -> None:

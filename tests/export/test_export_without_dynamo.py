@@ -32,8 +32,8 @@ model, history = pretrain(real, virtual, config, PretrainingOptions(epochs=2, ba
 assert len(history) == 2
 
 with torch.no_grad():
-    tokens = ecg_tokens(model.encoder(torch.from_numpy(signal), torch.ones(8, 12, dtype=torch.bool)),
-                        torch.ones(8, 12, dtype=torch.bool)).numpy()
+    grid = model.encoder(torch.from_numpy(signal), torch.ones(8, 12, dtype=torch.bool))
+    tokens = ecg_tokens(model.encoder, grid, torch.ones(8, 12, dtype=torch.bool)).numpy()
 data = FusionData(tokens, np.arange(8), signal[:, 0, :2], np.ones(8, dtype=bool),
                   np.arange(8, dtype=np.float32)[:, None] % 2)
 rows = np.arange(8)
@@ -42,7 +42,7 @@ fusion = train_fusion(data, rows, rows, CMAFConfig(16, 5, 1, width=8, heads=2, b
 assert np.isfinite(fusion_logits(fusion, data, rows, "ecg+row")).all()
 
 print("trained")
-exports = {{"encoder": lambda: encoder_graph(model.encoder), "fusion": lambda: fusion_graph(fusion),
+exports = {{"encoder": lambda: encoder_graph(model), "fusion": lambda: fusion_graph(fusion),
             "gradient": lambda: gradient_graph(model.encoder),
             "slope": lambda: slope_graph(fusion)}}
 for name, export in exports.items():

@@ -18,6 +18,7 @@ from cardiofusion.simulate import (
     scale_causes,
     with_cause,
 )
+from cardiofusion.simulate.prevalence import CONFLICTS, RARE
 
 FLAG_COLUMNS = [i for i, cause in enumerate(CAUSES) if cause.kind == "flag"]
 
@@ -61,7 +62,61 @@ def test_the_mixture_is_balanced_for_learning(causes: np.ndarray) -> None:
     share = causes[:, FLAG_COLUMNS].mean(axis=0)
     assert share.min() > 0.003
     assert share.max() < 0.15
-    assert causes[:, FLAG_COLUMNS].sum(axis=1).max() <= 6
+    assert causes[:, FLAG_COLUMNS].sum(axis=1).max() <= 8
+
+
+def test_rare_findings_are_rare_and_common_ones_stay_common() -> None:
+    causes = draw_causes(30_000, np.random.default_rng(2))
+    for name, (at_sixty, _, _) in RARE.items():
+        assert 0.5 * at_sixty < of(causes, name).mean() < 1.6 * at_sixty, name
+        assert 0.004 < of(causes, name).mean() < 0.02, name
+    shares = {"lvh": 0.07, "infarct_inferior": 0.055, "infarct_anteroseptal": 0.04, "nonspecific_t": 0.053}
+    shares |= {"ischaemia_lateral": 0.043, "afib": 0.043, "lbbb": 0.026, "rbbb": 0.026, "lafb": 0.036}
+    for name, share in shares.items():
+        assert of(causes, name).mean() > share, name
+
+
+def test_what_excludes_each_other_is_never_drawn_together(causes: np.ndarray) -> None:
+    for first, second in CONFLICTS:
+        assert not ((of(causes, first) > 0) & (of(causes, second) > 0)).any(), (first, second)
+
+
+def test_attendants_come_only_with_what_they_attend(causes: np.ndarray) -> None:
+    of_others = {
+        "ventricular_escape": ("av_block_3",),
+        "rv_strain": ("rvh",),
+        "lv_strain": ("lvh",),
+        "bigeminy": ("pvc", "pac"),
+    }
+    for name, others in of_others.items():
+        attended = np.any([of(causes, other) > 0 for other in others], axis=0)
+        assert 0 < of(causes, name).sum() < attended.sum()
+        assert not (of(causes, name)[~attended] > 0).any()
+
+
+def test_rare_findings_move_their_causes(causes: np.ndarray) -> None:
+    assert of(causes, "rate")[of(causes, "av_block_3") > 0].max() <= 46
+    assert of(causes, "rate")[of(causes, "svt") > 0].min() >= 148
+    assert of(causes, "qtc")[of(causes, "short_qt") > 0].max() < 340 < 1 + of(causes, "qtc").mean()
+    assert of(causes, "qrs_duration")[of(causes, "ventricular_escape") > 0].min() >= 120
+    assert of(causes, "p_axis")[of(causes, "junctional") > 0].max() <= -60
+    assert of(causes, "t_amplitude")[of(causes, "hyperkalaemia") > 0].min() > 0.5
+    low = of(causes, "hypokalaemia") > 0
+    assert np.median(of(causes, "t_amplitude")[low]) < 0.6 * np.median(of(causes, "t_amplitude")[~low])
+    assert np.median(of(causes, "st_down")[of(causes, "pericarditis") > 0]) > 0.08
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_targets_of_any_causes_are_finite_and_zero_where_masked(data: st.DataObject) -> None:
+    values = [
+        data.draw(st.floats(c.low, c.high) if c.kind == "number" else st.sampled_from([0.0, 1.0]))
+        for c in CAUSES
+    ]
+    targets, mask = scale_causes(np.array([values], dtype=np.float32))
+    assert np.isfinite(targets).all()
+    assert set(np.unique(mask)) <= {0.0, 1.0}
+    assert (targets[mask == 0] == 0).all()
 
 
 def test_no_number_sticks_to_the_end_of_its_range(causes: np.ndarray) -> None:
@@ -134,9 +189,11 @@ def test_targets_are_standardised_and_masked_where_undefined(causes: np.ndarray)
         elif not name.endswith(("_cos", "_sin")):
             assert abs(seen.mean()) < 0.2, name
             assert 0.75 < seen.std() < 1.3, name
-    no_p = (of(causes, "afib") + of(causes, "aflt")) > 0
-    pr = CAUSE_TARGETS.index("pr")
-    assert np.array_equal(mask[:, pr] == 0, no_p)
+    no_p = sum(of(causes, name) for name in ("afib", "aflt", "junctional", "svt")) > 0
+    apart = of(causes, "av_block_3") > 0
+    assert np.array_equal(mask[:, CAUSE_TARGETS.index("p_duration")] == 0, no_p)
+    assert np.array_equal(mask[:, CAUSE_TARGETS.index("pr")] == 0, no_p | apart)
+    assert np.array_equal(mask[:, CAUSE_TARGETS.index("ventricular_escape")] == 1, apart)
     assert (targets[mask == 0] == 0).all()
 
 

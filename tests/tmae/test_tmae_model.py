@@ -78,12 +78,10 @@ def test_all_tokens_visible_equal_the_grid(model: TMAE, signal: Tensor, present:
         assert near(flat[ecg][seen.valid[ecg]], grid[ecg, index])
 
 
-def test_embedding_of_everything_visible_is_the_embedding(
-    model: TMAE, signal: Tensor, present: Tensor
-) -> None:
+def test_summary_of_everything_visible_is_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
         _, masked = model.reconstruct(signal, present, everything(present))
-        assert near(masked, model.embed(signal, present))
+        assert near(masked, model.summarise(signal, present))
 
 
 def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, present: Tensor) -> None:
@@ -98,16 +96,34 @@ def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, pres
     assert bool((clean[present].abs().sum((1, 2)) > 0).all())
 
 
-def test_embedding_is_zero_exactly_where_a_lead_is_absent(
+def test_the_embedding_is_what_is_named_and_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
+    with torch.no_grad():
+        summary = model.summarise(signal, present)
+        embedding = model.embed(signal, present)
+        assert embedding.shape == (len(signal), TINY.embedding_size)
+        assert torch.equal(embedding, torch.cat([model.name_causes(summary), summary], dim=1))
+        bare = TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).eval()
+        whole = torch.zeros(1, N_LEADS, 1000), torch.ones(1, N_LEADS, dtype=torch.bool)
+        assert torch.equal(bare.embed(*whole), bare.summarise(*whole))
+
+
+def test_the_pool_is_zero_exactly_where_a_lead_is_absent(
     model: TMAE, signal: Tensor, present: Tensor, seen: Visible
 ) -> None:
     with torch.no_grad():
-        whole = model.embed(signal, present)
-        _, masked = model.reconstruct(signal, present, seen)
-    assert whole.shape == masked.shape == (len(signal), TINY.embedding_size)
-    leads = whole.unflatten(1, (N_LEADS, TINY.width)).abs().sum(2)
-    assert torch.equal(leads > 0, present)
+        whole = pool(model.encoder(signal, present)).unflatten(1, (N_LEADS, TINY.width))
+        masked = model._pool_visible(model.encoder.visible(signal, seen), seen)
+    assert torch.equal(whole.abs().sum(2) > 0, present)
     assert bool((masked.unflatten(1, (N_LEADS, TINY.width))[~present] == 0).all())
+
+
+def test_the_decoder_hears_the_summary(model: TMAE, signal: Tensor, present: Tensor, seen: Visible) -> None:
+    """So that real ECGs, which have no causes, teach it too."""
+    model.zero_grad()
+    rebuilt, _ = model.reconstruct(signal, present, seen)
+    rebuilt.square().mean().backward()
+    assert float(model.encoder.summary.weight.grad.abs().sum()) > 0
+    model.zero_grad()
 
 
 def test_pool_is_the_mean_over_time() -> None:
@@ -116,10 +132,11 @@ def test_pool_is_the_mean_over_time() -> None:
     assert near(pooled[1, 7], sum(tokens[1, 7]) / N, 1e-6)
 
 
-def test_no_lead_at_all_gives_zeros_not_nan(model: TMAE, signal: Tensor) -> None:
+def test_no_lead_at_all_says_nothing_of_the_signal(model: TMAE, signal: Tensor) -> None:
     with torch.no_grad():
         embedding = model.embed(signal, torch.zeros(4, N_LEADS, dtype=torch.bool))
-    assert bool((embedding == 0).all())
+    assert bool(embedding.isfinite().all())
+    assert bool((embedding == embedding[0]).all())
 
 
 def test_hidden_patches_never_leak(model: TMAE, signal: Tensor, present: Tensor, seen: Visible) -> None:
@@ -201,9 +218,9 @@ def test_frames_are_local_and_cover_the_signal(model: TMAE, signal: Tensor) -> N
 
 def test_causes_need_a_cause_head(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
-        assert model.name_causes(model.embed(signal, present)).shape == (4, 3)
+        assert model.name_causes(model.summarise(signal, present)).shape == (4, 3)
     with pytest.raises(ValueError, match="without causes"):
-        TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).name_causes(torch.zeros(1, 192))
+        TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).name_causes(torch.zeros(1, 16))
 
 
 def test_the_default_keeps_the_promise_on_size() -> None:

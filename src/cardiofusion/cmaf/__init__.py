@@ -8,7 +8,7 @@ from cardiofusion.cmaf.alignment import NOBODY, Balance, LatentDistribution, bal
 from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
-    from cardiofusion.cmaf.model import CMAF, CMAFConfig, ecg_tokens
+    from cardiofusion.cmaf.model import CMAF, NOT_TIMES, CMAFConfig, ecg_tokens
     from cardiofusion.cmaf.training import (
         FusionData,
         FusionOptions,
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
-    "model": ("CMAF", "CMAFConfig", "ecg_tokens"),
+    "model": ("CMAF", "CMAFConfig", "NOT_TIMES", "ecg_tokens"),
     "training": ("FusionData", "FusionOptions", "feature_edges", "fusion_logits", "train_fusion"),
 }
 
 __all__ = [
     "CMAF",
     "NOBODY",
+    "NOT_TIMES",
     "Balance",
     "CMAFConfig",
     "FusionData",

@@ -1,7 +1,7 @@
 """CMAF: bidirectional cross-modal attention fusion of an ECG and a clinical row.
 
 - ECG tokens come from the frozen encoder: one for each time (mean over leads) and one for each lead (mean
-  over time), so that the attention map can name both. A summary token starts from the whole embedding.
+  over time), so that the attention map can name both, and its summary, which the summary token starts from.
 - Clinical tokens: every feature is one token. Numbers enter by piecewise-linear encoding over the training
   quantiles (Gorishniy et al., On embeddings for numerical features, NeurIPS 2022), categories as steps;
   a missing value is a learnt token of that feature.
@@ -20,12 +20,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cardiofusion.tmae.model import N_LEADS
+from cardiofusion.tmae.model import N_LEADS, Encoder
+
+NOT_TIMES = N_LEADS + 1  # ECG tokens that stand for no time: one a lead, and the summary
 
 
 @dataclass(frozen=True)
 class CMAFConfig:
-    """Sizes: ECG tokens are n_times + 12 leads of `ecg_width`; n_targets logits come out."""
+    """Sizes: ECG tokens are n_times, 12 leads and a summary of `ecg_width`; n_targets logits come out."""
 
     ecg_width: int
     n_times: int
@@ -37,7 +39,7 @@ class CMAFConfig:
 
     @property
     def n_ecg_tokens(self) -> int:
-        return self.n_times + N_LEADS
+        return self.n_times + NOT_TIMES
 
 
 class Attended(NamedTuple):
@@ -48,11 +50,12 @@ class Attended(NamedTuple):
     ecg_to_row: Tensor
 
 
-def ecg_tokens(tokens: Tensor, present: Tensor) -> Tensor:
-    """Encoder tokens [b, 12, time, width] -> [b, time + 12, width]: means over leads, means over time."""
+def ecg_tokens(encoder: Encoder, tokens: Tensor, present: Tensor) -> Tensor:
+    """Encoder tokens [b, 12, time, width] -> [b, time + 13, width]: means over leads and time, summary."""
     share = present.to(tokens.dtype)
     over_leads = tokens.sum(dim=1) / share.sum(dim=1).clamp(min=1.0)[:, None, None]
-    return torch.cat([over_leads, tokens.mean(dim=2)], dim=1)
+    leads = tokens.mean(dim=2)
+    return torch.cat([over_leads, leads, encoder.summarise(leads.flatten(1))[:, None]], dim=1)
 
 
 class FeatureTokens(nn.Module):
@@ -162,7 +165,7 @@ class CMAF(nn.Module):
         width = config.width
         self.features = FeatureTokens(edges, width)
         self.token = nn.Linear(config.ecg_width, width)
-        self.summary = nn.Linear(N_LEADS * config.ecg_width, width)
+        self.summary = nn.Linear(config.ecg_width, width)
         self.ecg_absent, self.row_absent, self.row_summary = (
             nn.Parameter(torch.randn(width) * 0.02) for _ in range(3)
         )
@@ -184,7 +187,7 @@ class CMAF(nn.Module):
                 module.generator = generator
 
     def forward(self, tokens: Tensor, row: Tensor, has_ecg: Tensor, has_row: Tensor) -> Attended:
-        """tokens [b, time + 12, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
+        """tokens [b, time + 13, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
         ecg, ecg_allowed = self._ecg_sequence(tokens, has_ecg)
         clinical, row_allowed = self._row_sequence(row, has_row)
         for block in self.blocks:
@@ -194,12 +197,12 @@ class CMAF(nn.Module):
         return Attended(logits, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
 
     def _ecg_sequence(self, tokens: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
-        summary = self.summary(tokens[:, self.config.n_times :].flatten(1))
+        named, summary = tokens[:, :-1], self.summary(tokens[:, -1])
         first = torch.where(has_ecg[:, None], summary, self.ecg_absent)
         allowed = torch.cat(
-            [torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, tokens.shape[1])], 1
+            [torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, named.shape[1])], 1
         )
-        return torch.cat([first[:, None], self.token(tokens)], dim=1), allowed
+        return torch.cat([first[:, None], self.token(named)], dim=1), allowed
 
     def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
         first = torch.where(has_row[:, None], self.row_summary, self.row_absent)

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from cardiofusion.cmaf.model import CMAF, ecg_tokens
 from cardiofusion.export.attention import OPSET, fused_attention
 from cardiofusion.records import ExportError
-from cardiofusion.tmae.model import N_LEADS, Encoder, pool
+from cardiofusion.tmae.model import N_LEADS, TMAE, Encoder
 
 MAX_BATCH = 4096
 
 
-def encoder_graph(encoder: Encoder) -> bytes:
-    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 12, width], embedding.
+def encoder_graph(model: TMAE) -> bytes:
+    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 13, width], embedding.
 
     Raises ExportError where torch's exporter cannot run on this machine.
     """
@@ -35,14 +35,14 @@ def encoder_graph(encoder: Encoder) -> bytes:
     class Embed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = encoder
+            self.model = model
 
         def forward(self, signal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-            tokens = self.encoder(signal, present)
-            return ecg_tokens(tokens, present), pool(tokens)
+            tokens = ecg_tokens(self.model.encoder, self.model.encoder(signal, present), present)
+            return tokens, self.model.embedding(tokens[:, -1])
 
-    example = (torch.randn(2, N_LEADS, encoder.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
-    with fused_attention(encoder):
+    example = (torch.randn(2, N_LEADS, model.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
+    with fused_attention(model):
         return _export(Embed(), example, ["signal", "present"], ["tokens", "embedding"], any_batch=True)
 
 
@@ -71,9 +71,9 @@ def fusion_graph(fusion: CMAF) -> bytes:
 
 
 def slope_graph(fusion: CMAF) -> bytes:
-    """One patient -> logits [target], row_to_ecg, ecg_to_row (means over heads), slope [1, time + 12, width].
+    """One patient -> logits [target], row_to_ecg, ecg_to_row (means over heads), slope [1, time + 13, width].
 
-    Inputs: tokens [1, time + 12, width], row [1, feature], has_ecg [1], has_row [1], and target [target],
+    Inputs: tokens [1, time + 13, width], row [1, feature], has_ecg [1], has_row [1], and target [target],
     one-hot: whose logit the slope is of, with respect to the tokens. Raises ExportError.
     """
     config = fusion.config
@@ -99,7 +99,7 @@ def gradient_graph(encoder: Encoder) -> bytes:
     example = (
         torch.randn(1, N_LEADS, config.samples),
         torch.ones(1, N_LEADS, dtype=torch.bool),
-        torch.randn(1, config.n_patches + N_LEADS, config.width),
+        torch.randn(1, config.n_patches + N_LEADS + 1, config.width),
     )
     inputs, outputs = ["signal", "present", "slope"], ["frames", "gradient"]
     return _export_traced(partial(gradient, encoder), encoder, example, inputs, outputs)
@@ -124,7 +124,7 @@ def gradient(encoder: Encoder, signal: Tensor, present: Tensor, along: Tensor) -
 
     def score(frames: Tensor) -> Tensor:
         tokens = encoder.attend(encoder.tokens_from(frames), present)
-        return (ecg_tokens(tokens, present) * along).sum()
+        return (ecg_tokens(encoder, tokens, present) * along).sum()
 
     frames = encoder.frames(signal)
     return _in_time(frames), _in_time(torch.func.grad(score)(frames))

@@ -71,9 +71,8 @@ class ExportJob:
         out = Path(self.out)
         model = TMAE(self.encoder_config)
         model.load_state_dict(load_file(self.encoder))
-        encoder = model.eval().encoder
-        write_bytes(out / "encoder.onnx", encoder_graph(encoder))
-        write_bytes(out / "gradient.onnx", gradient_graph(encoder))
+        write_bytes(out / "encoder.onnx", encoder_graph(model.eval()))
+        write_bytes(out / "gradient.onnx", gradient_graph(model.encoder))
         for task, part in self.fusions.items():
             fusion = CMAF(part.config, part.edges)
             fusion.load_state_dict(load_file(part.weights))

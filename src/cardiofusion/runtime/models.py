@@ -19,7 +19,7 @@ EMBED_BATCH = 64  # bounds memory; larger is no faster on a laptop
 
 
 class Encoded(NamedTuple):
-    """tokens [n, time + 12, width] for the fusion, embedding [n, d]."""
+    """tokens [n, time + 13, width] for the fusion, embedding [n, d]."""
 
     tokens: Float
     embedding: Float
@@ -133,7 +133,7 @@ class TaskModels:
         )
 
     def slope(self, tokens: Float, row: NDArray[np.float64] | None, target: int) -> Sloped:
-        """Attention, and the slope of one target's logit along the ECG tokens [time + 12, width]."""
+        """Attention, and the slope of one target's logit along the ECG tokens [time + 13, width]."""
         one_hot = np.zeros(len(self.task.targets), dtype=np.float32)
         one_hot[target] = 1.0
         return Sloped(*self._slope.run(None, self._feed(tokens, row) | {"target": one_hot}))

@@ -35,20 +35,21 @@ V1 = 2
 # PTB-XL. Dower's torso over-reaches in V3 to V5, regression shrinks: the mean chest lies half way.
 _CHEST = np.array(
     [
-        [-0.59, 0.00, 0.55],  # V1
+        [-0.59, 0.00, 0.35],  # V1
         [0.09, 0.14, 1.90],  # V2; its w is set by the depth of S against V1
-        [0.66, 0.82, 0.76],  # V3
-        [0.93, 0.97, 0.26],  # V4
-        [1.04, 0.73, -0.02],  # V5
-        [0.91, 0.55, -0.12],  # V6
+        [0.66, 0.82, 1.05],  # V3
+        [0.93, 0.97, 0.72],  # V4
+        [1.04, 0.73, 0.08],  # V5
+        [0.91, 0.55, -0.35],  # V6
     ]
 )
+_NEARER = np.array([0.93, 1.12, 1.2, 1.2, 1.06, 0.96])  # what remained of R and S by lead
 BODY: Array = DOWER @ np.linalg.inv(_FRAME)  # lead frame -> the 8 independent leads
-BODY[N_LIMB:] = (BODY[N_LIMB:] + _CHEST) / 2
+BODY[N_LIMB:] = (BODY[N_LIMB:] + _CHEST) / 2 * _NEARER[:, None]
 
 SHIFT_SD = 0.25  # chest electrodes along the ribs, in electrode spacings (Wenger and Kligfield 1996)
-CHEST_GAIN_SD = 0.09  # log; thick and thin chests
-LEAD_GAIN_SD = 0.07  # log, each chest lead on its own
+CHEST_GAIN_SD = 0.07  # log; thick and thin chests
+LEAD_GAIN_SD = 0.06  # log, each chest lead on its own
 LIMB_SD = 0.03
 
 

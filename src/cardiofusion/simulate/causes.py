@@ -29,6 +29,13 @@ UDMI = "Thygesen et al., Fourth Universal Definition of Myocardial Infarction, C
 TEXTBOOK = "Surawicz and Knilans, Chou's Electrocardiography in Clinical Practice, 6th edition 2008"
 FRANK = "Draper et al., The corrected orthogonal ECG and VCG in 510 normal men, Circulation 1964;30:853"
 HRV = "Task Force of ESC and NASPE, Heart rate variability, Circulation 1996;93:1043"
+BLOCKS = "Kusumoto et al., ACC/AHA/HRS bradycardia and conduction delay, Circulation 2019;140:e382"
+SVT = "Page et al., ACC/AHA/HRS supraventricular tachycardia, Circulation 2016;133:e506"
+BRUGADA = "Antzelevitch et al., J-wave syndromes consensus, Heart Rhythm 2016;13:e295"
+PERICARDIUM = "Adler et al., ESC pericardial diseases, Eur Heart J 2015;36:2921"
+POTASSIUM = "Diercks et al., Electrocardiographic manifestations: electrolytes, J Emerg Med 2004;27:153"
+SHORT = "Gollob et al., The short QT syndrome: proposed criteria, J Am Coll Cardiol 2011;57:802"
+CABLES = "Batchvarov et al., Incorrect electrode cable connection, Europace 2007;9:1081"
 EARLY = "Macfarlane et al., The early repolarization pattern, J Am Coll Cardiol 2015;66:470"
 
 
@@ -53,14 +60,15 @@ def _flag(name: str, source: str) -> Cause:
 
 
 CAUSES: tuple[Cause, ...] = (
-    # Rhythm. rate: mean ventricular rate. rr_variation: SD of RR over its mean, ectopic beats left out.
+    # Rhythm. rate: mean ventricular rate. rr_variation: SD of RR over its mean, but for what extra beats and
+    # dropped beats do to it.
     _number("rate", "/min", 30.0, 190.0, RIJNBEEK),
     _number("rr_variation", "1", 0.0, 0.35, HRV),
-    _number("ectopic_share", "1", 0.0, 0.4, TEXTBOOK),
-    # Intervals. qtc: Fridericia.
+    _number("ectopic_share", "1", 0.0, 0.5, TEXTBOOK),
+    # Intervals. pr: where it lengthens from beat to beat, that after the pause. qtc: Fridericia.
     _number("pr", "ms", 80.0, 360.0, RIJNBEEK),
     _number("qrs_duration", "ms", 60.0, 200.0, RIJNBEEK),
-    _number("qtc", "ms", 320.0, 580.0, AHA_IV),
+    _number("qtc", "ms", 280.0, 580.0, AHA_IV),
     # Depolarisation: direction and greatest length of the QRS vector; infarct and right terminal left out.
     _number("qrs_axis", "deg", -180.0, 180.0, MASON),
     _number("qrs_anterior_angle", "deg", -85.0, 85.0, FRANK),
@@ -89,10 +97,15 @@ CAUSES: tuple[Cause, ...] = (
     _flag("lafb", AHA_III),
     _flag("lpfb", AHA_III),
     _flag("av_block_1", TEXTBOOK),
+    _flag("wenckebach", BLOCKS),  # second degree, type 1
+    _flag("mobitz", BLOCKS),  # second degree, type 2, two to one included
+    _flag("av_block_3", BLOCKS),
+    _flag("ventricular_escape", BLOCKS),  # only in av_block_3: broad, else from the junction and narrow
     # Chambers.
     _flag("lvh", AHA_V),
     _flag("lv_strain", AHA_V),
     _flag("rvh", AHA_V),
+    _flag("rv_strain", AHA_V),
     _flag("left_atrial", AHA_V),
     _flag("right_atrial", AHA_V),
     # Infarction: territories; acute (ST elevation) or else old.
@@ -109,13 +122,27 @@ CAUSES: tuple[Cause, ...] = (
     _flag("nonspecific_t", AHA_IV),
     _flag("digitalis", TEXTBOOK),
     _flag("long_qt", AHA_IV),
+    _flag("short_qt", SHORT),
     _flag("early_repolarisation", EARLY),
+    _flag("brugada", BRUGADA),  # type 1
+    _flag("pericarditis", PERICARDIUM),
+    _flag("hyperacute_t", AHA_VI),
+    _flag("hyperkalaemia", POTASSIUM),
+    _flag("hypokalaemia", POTASSIUM),
     # Rhythm and voltage.
     _flag("afib", TEXTBOOK),
     _flag("aflt", TEXTBOOK),
     _flag("pvc", TEXTBOOK),
     _flag("pac", TEXTBOOK),
+    _flag("bigeminy", TEXTBOOK),
+    _flag("junctional", BLOCKS),
+    _flag("svt", SVT),
     _flag("low_voltage", AHA_III),
+    # How the heart lies and how it was recorded. The directions above stay those of the same heart in a usual
+    # chest under electrodes in their places.
+    _flag("dextrocardia", TEXTBOOK),
+    _flag("arm_reversal", CABLES),
+    _flag("chest_reversal", CABLES),
 )
 
 NAMES: tuple[str, ...] = tuple(cause.name for cause in CAUSES)

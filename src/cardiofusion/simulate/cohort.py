@@ -55,12 +55,19 @@ FINDINGS: Mapping[str, tuple[str, ...]] = {
     "atrial fibrillation": ("afib",),
     "repolarisation change": (
         "lv_strain",
+        "rv_strain",
         "ischaemia_anterior",
         "ischaemia_lateral",
         "ischaemia_inferior",
         "nonspecific_t",
         "digitalis",
         "long_qt",
+        "short_qt",
+        "brugada",
+        "pericarditis",
+        "hyperacute_t",
+        "hyperkalaemia",
+        "hypokalaemia",
     ),
 }
 FINDINGS_TASK = Task("findings", tuple(FINDINGS), "multi_label", question="What does the ECG show?")

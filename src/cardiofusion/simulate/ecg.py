@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import INDEPENDENT_LEADS, LEADS, InputError, complete_limb_leads
 from cardiofusion.simulate.causes import columns
+from cardiofusion.simulate.device import misplace, through_device
 from cardiofusion.simulate.noise import draw_noise, lose_leads
 from cardiofusion.simulate.population import draw_causes
 from cardiofusion.simulate.rhythm import ATRIAL, SINUS, VENTRICULAR, Rhythm, draw_rhythm
@@ -20,6 +21,7 @@ Array = NDArray[np.float64]
 CHUNK = 128  # patients rendered at once: bounds memory to about 30 MB at 100 Hz
 MAX_SAMPLES = 1_000_000  # a lead
 TANGENT = np.float32(0.012)  # s; how softly the ST plateau starts
+EVERYONE = slice(None)
 _ORDER = [(*INDEPENDENT_LEADS, "III", "aVR", "aVL", "aVF").index(name) for name in LEADS]
 
 
@@ -76,12 +78,13 @@ def _render_chunk(
     heart = _heart(causes, rhythm, waves, time, rng)
     heart *= _breathing(rhythm, time, rng)
     heart += _atrial_waves(causes, rhythm, waves, time, rng)
+    heart = misplace(heart, causes, rng)
     own = np.random.default_rng(
         rng.integers(2**63)
     )  # so that noise and rate leave the next hearts as they are
     if noise:
         heart += draw_noise(len(heart), time, rhythm.breath_rate, rhythm.breath_phase, own)
-        heart = lose_leads(heart, own)
+        heart = lose_leads(through_device(heart, step, own), own)
     rows = np.moveaxis(heart, 1, 0).reshape(len(INDEPENDENT_LEADS), -1)
     every, _ = complete_limb_leads(rows, INDEPENDENT_LEADS)
     return np.moveaxis(every[_ORDER].reshape(len(LEADS), *heart[:, 0].shape), 0, 1)
@@ -95,22 +98,38 @@ def _heart(
     last = _last_beat(rhythm, time)
     gain = _gains(rhythm, rng)
     late = _late_t(causes, rhythm)
-    blur = 0.35 * (time[1] - time[0])  # the filter before sampling: a Gaussian, so widths add in squares
+    blur = 0.2 * (time[1] - time[0])  # the filter before sampling: a Gaussian, so widths add in squares
     basis = np.zeros((n, len(GROUPS) + 1, len(time)), dtype=np.float32)
     for back, groups in ((-1, (P, SPIKE, QRS, EXTRA)), (0, (P, SPIKE, QRS, T, EXTRA)), (1, (T, EXTRA))):
         beat = np.clip(last - back, 0, rhythm.onset.shape[1] - 1)
         since = (time - np.take_along_axis(rhythm.onset, beat, axis=1)).astype(np.float32)
         delay = np.take_along_axis(late, beat, axis=1).astype(np.float32)
+        early = np.take_along_axis(rhythm.atria.p_shift, beat, axis=1).astype(np.float32)
         for group in groups:
             height = np.take_along_axis(gain[group], beat, axis=1).astype(np.float32)
+            shifted = since - (delay if group == T else early if group == P else np.float32(0))
             for wave in np.flatnonzero(group == GROUPS):
-                shifted = since - delay if group == T else since
                 basis[:, wave] += height * _bump(shifted, waves, int(wave), blur)
         if back >= 0:
             height = np.take_along_axis(gain[T], beat, axis=1).astype(np.float32)
             basis[:, -1] += height * _plateau(since, delay, waves)
+    _march(basis, causes["pr"] / 1000.0, rhythm, waves, time, blur)
     lead = np.concatenate([waves.lead, waves.plateau[:, None]], axis=1).astype(np.float32)
     return np.asarray(np.matmul(lead.transpose(0, 2, 1), basis))
+
+
+def _march(
+    basis: NDArray[np.float32], pr: Array, rhythm: Rhythm, waves: Waves, time: Array, blur: float
+) -> None:
+    """Add to `basis` [n, wave, sample] the P waves of atria that nothing leads on to the ventricles."""
+    rows = np.flatnonzero(rhythm.atria.cycle)
+    if not len(rows):
+        return
+    cycle = rhythm.atria.cycle[rows, None]
+    breath = 0.02 * np.sin(2 * np.pi * rhythm.breath_rate[rows, None] * time)
+    since = (time + breath + rhythm.breath_phase[rows, None]) % cycle - pr[rows, None]
+    for wave in np.flatnonzero(GROUPS == P):
+        basis[rows, wave] += _bump(since.astype(np.float32), waves, int(wave), blur, rows)
 
 
 def _last_beat(rhythm: Rhythm, time: Array) -> NDArray[np.int64]:
@@ -127,12 +146,12 @@ def _gains(rhythm: Rhythm, rng: np.random.Generator) -> Mapping[int, Array]:
     origin = rhythm.origin
     own = (origin != VENTRICULAR).astype(np.float64)
     ectopic_p = rng.uniform(-0.8, 1.0, (len(origin), 1))
-    jitter = rng.normal(1.0, 0.025, (3, *origin.shape))
+    jitter = rng.normal(1.0, 0.029, (3, *origin.shape))
     return {
-        P: own * np.where(origin == ATRIAL, ectopic_p, 1.0) * (1 + 2 * (jitter[0] - 1)),
+        P: own * np.where(origin == ATRIAL, ectopic_p, rhythm.atria.p_height) * (1 + 3 * (jitter[0] - 1)),
         SPIKE: (origin == SINUS).astype(np.float64),
-        QRS: own * jitter[1],
-        T: own * jitter[2],
+        QRS: own * jitter[1] * rhythm.atria.conducted,
+        T: own * jitter[2] * rhythm.atria.conducted,
         EXTRA: 1.0 - own,
     }
 
@@ -144,11 +163,18 @@ def _late_t(causes: Mapping[str, Array], rhythm: Rhythm) -> Array:
     return np.asarray(0.5 * qt * (np.cbrt(np.minimum(rhythm.before, 2 * mean)) - np.cbrt(mean)))
 
 
-def _bump(since: NDArray[np.float32], waves: Waves, wave: int, blur: float) -> NDArray[np.float32]:
+def _bump(
+    since: NDArray[np.float32],
+    waves: Waves,
+    wave: int,
+    blur: float,
+    rows: slice | NDArray[np.intp] = EVERYONE,
+) -> NDArray[np.float32]:
     """A Gaussian with two widths, each widened by `blur` at equal area."""
-    left, right = (np.hypot(side[:, wave, None], blur) for side in (waves.left, waves.right))
-    height = (waves.left[:, wave, None] + waves.right[:, wave, None]) / (left + right)
-    away = since - waves.centre[:, wave, None].astype(np.float32)
+    centre, was_left, was_right = (side[rows, wave, None] for side in (waves.centre, waves.left, waves.right))
+    left, right = np.hypot(was_left, blur), np.hypot(was_right, blur)
+    height = (was_left + was_right) / (left + right)
+    away = since - centre.astype(np.float32)
     away *= np.where(away < 0, (1 / left).astype(np.float32), (1 / right).astype(np.float32))
     np.multiply(away, away, out=away)
     away *= np.float32(-0.5)
@@ -170,7 +196,7 @@ def _plateau(since: NDArray[np.float32], delay: NDArray[np.float32], waves: Wave
 def _breathing(rhythm: Rhythm, time: Array, rng: np.random.Generator) -> NDArray[np.float32]:
     """The heart turns and the chest fills: a few percent of each lead's height, lead by lead."""
     n = len(rhythm.breath_rate)
-    depth = 0.035 * np.exp(rng.normal(0.0, 0.5, (n, 1))) * rng.normal(size=(n, len(INDEPENDENT_LEADS)))
+    depth = 0.04 * np.exp(rng.normal(0.0, 0.5, (n, 1))) * rng.normal(size=(n, len(INDEPENDENT_LEADS)))
     wave = np.sin(2 * np.pi * rhythm.breath_rate[:, None] * time + rhythm.breath_phase[:, None])
     return np.asarray(1.0 + depth[:, :, None] * wave[:, None, :], dtype=np.float32)
 

@@ -19,14 +19,15 @@ ELECTRODES[1, [0, 2]] = (-1, 1)
 ELECTRODES[2:, :3] = -1 / 3
 ELECTRODES[2:, 3:] = np.eye(6)
 
-WANDER_MV = 0.018  # medians over records of the level at an arm
-MUSCLE_MV = 0.0045
+WANDER_MV = 0.028  # medians over records of the level at an arm
+WANDER_HZ = (0.25, 0.45, 0.9)  # the fastest that each part may be
+MUSCLE_MV = 0.0034
 # Electrodes against an arm, solved from leads I, II, III and the chest of PTB-XL: arms tremble, skin moves.
-WANDERS: Array = np.array([0.9, 1.1, 1.9, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
-TREMBLES: Array = np.array([1.0, 1.05, 0.35, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
+WANDERS: Array = np.array([0.9, 1.1, 1.9, 1.7, 1.7, 1.7, 1.7, 1.7, 1.7])
+TREMBLES: Array = np.array([1.15, 1.3, 0.25, 0.12, 0.2, 0.25, 0.2, 0.12, 0.05])
 MAINS_MV = 0.004
 MAINS_HZ = (50.0, 60.0)
-MOTION_SHARE, LOST_SHARE = 0.06, 0.015  # of records
+MOTION_SHARE, LOOSE_SHARE, LOST_SHARE = 0.06, 0.025, 0.015  # of records
 
 
 def draw_noise(
@@ -37,7 +38,7 @@ def draw_noise(
     electrode = _wander(n, time, breath_rate, breath_phase, rng)
     electrode += _muscle(n, len(time), rng)
     electrode += _mains(n, time, rate, rng)
-    electrode += _motion(n, time, rng)
+    electrode += _motion(n, time, rng) + _loose(n, time, rng)
     seen = np.matmul(ELECTRODES.astype(np.float32), electrode)
     return np.asarray(seen, dtype=np.float32)
 
@@ -56,8 +57,8 @@ def lose_leads(leads: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
 def _wander(
     n: int, time: Array, breath_rate: Array, breath_phase: Array, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    level = WANDER_MV * np.exp(rng.normal(0.0, 0.7, (n, 1)))
-    hertz = np.concatenate([breath_rate[:, None], rng.uniform(0.05, 0.5, (n, 3))], axis=1)
+    level = WANDER_MV * np.exp(rng.normal(0.0, 0.55, (n, 1)))
+    hertz = np.concatenate([breath_rate[:, None], rng.uniform(0.04, WANDER_HZ, (n, 3))], axis=1)
     phase = np.concatenate([breath_phase[:, None], rng.uniform(0.0, 2 * np.pi, (n, 3))], axis=1)
     wave = np.sin(2 * np.pi * hertz[..., None] * time + phase[..., None]).astype(np.float32)
     weight = (
@@ -73,7 +74,7 @@ def _muscle(n: int, samples: int, rng: np.random.Generator) -> NDArray[np.float3
         * TREMBLES[:, None]
     )
     white = rng.standard_normal((n, 9, samples), dtype=np.float32)
-    white[..., 1:] += 0.4 * white[..., :-1]
+    white[..., 1:] += 0.1 * white[..., :-1]
     return white * level.astype(np.float32)
 
 
@@ -99,3 +100,14 @@ def _motion(n: int, time: Array, rng: np.random.Generator) -> NDArray[np.float32
         burst = rng.normal(0.0, 0.03, len(time)) * shape * (rng.random() < 0.5)
         moved[patient, rng.integers(0, 9)] = jump + burst
     return moved
+
+
+def _loose(n: int, time: Array, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A chest electrode with a poor contact hums in bursts: mains, or what sampling has folded it to."""
+    hum = np.zeros((n, 9, len(time)), dtype=np.float32)
+    for patient in np.flatnonzero(rng.random(n) < LOOSE_SHARE):
+        hertz, height = rng.uniform(8.0, 45.0), np.exp(rng.normal(np.log(0.04), 0.8))
+        swell = np.sin(2 * np.pi * rng.uniform(0.05, 0.4) * time + rng.uniform(0.0, 2 * np.pi))
+        wave = np.sin(2 * np.pi * hertz * time) * np.clip(swell, 0.0, None)
+        hum[patient, rng.integers(3, 9)] = height * wave
+    return hum

@@ -3,83 +3,22 @@
 Normal values by age and sex follow Rijnbeek 2014 and Mason 2007 (see causes.py), checked against the normal
 ECGs of PTB-XL 1-500; each pathology moves the causes together the way its source says: a block widens QRS
 and turns ST and T against it, hypertrophy raises voltage and brings strain, an infarct takes forces away.
-Prevalence is balanced for learning, not that of a clinic.
+Who has what stands in prevalence.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import InputError
-from cardiofusion.simulate.causes import FLAGS, INFARCTS, cause_index, stack
+from cardiofusion.simulate.causes import INFARCTS, cause_index, stack
+from cardiofusion.simulate.prevalence import draw_flags, exactly
 from cardiofusion.simulate.repolarisation import recover
 
 Array = NDArray[np.float64]
 Values = dict[str, Array]
-
-NORMAL_SHARE = 0.45
-HOW_MANY = (0.5, 0.32, 0.18)  # one, two or three pathologies, of those who have any
-
-# Pathology -> (weight, log weight a year from 60, log weight of men). Attendants (strain, acute) come later.
-PATHOLOGIES: Mapping[str, tuple[float, float, float]] = {
-    "lbbb": (1.1, 0.02, 0.0),
-    "rbbb": (1.2, 0.02, 0.3),
-    "incomplete_rbbb": (1.4, -0.015, 0.3),
-    "intraventricular_delay": (0.9, 0.01, 0.3),
-    "preexcitation": (0.4, -0.03, 0.2),
-    "paced": (0.6, 0.04, 0.0),
-    "lafb": (1.6, 0.02, 0.3),
-    "lpfb": (0.3, 0.0, 0.2),
-    "av_block_1": (1.2, 0.02, 0.2),
-    "lvh": (3.0, 0.01, 0.1),
-    "rvh": (0.6, 0.0, 0.0),
-    "left_atrial": (0.8, 0.015, 0.0),
-    "right_atrial": (0.4, 0.0, 0.0),
-    "infarct_anteroseptal": (1.8, 0.02, 0.4),
-    "infarct_anterior": (1.1, 0.02, 0.4),
-    "infarct_lateral": (0.9, 0.02, 0.4),
-    "infarct_inferior": (2.4, 0.02, 0.4),
-    "infarct_posterior": (0.5, 0.02, 0.4),
-    "ischaemia_anterior": (1.4, 0.015, 0.0),
-    "ischaemia_lateral": (1.8, 0.015, 0.0),
-    "ischaemia_inferior": (1.1, 0.015, 0.0),
-    "nonspecific_t": (2.2, 0.005, -0.2),
-    "digitalis": (0.5, 0.03, 0.0),
-    "long_qt": (0.7, 0.0, -0.3),
-    "early_repolarisation": (0.9, -0.04, 0.9),
-    "afib": (1.7, 0.04, 0.1),
-    "aflt": (0.7, 0.02, 0.3),
-    "pvc": (1.4, 0.01, 0.0),
-    "pac": (1.1, 0.02, 0.0),
-    "low_voltage": (0.7, 0.01, 0.0),
-}
-# Where both of a pair are drawn the second goes.
-CONFLICTS: tuple[tuple[str, str], ...] = (
-    *(("paced", other) for other in PATHOLOGIES if other not in ("paced", "afib", "pvc", "long_qt")),
-    *(("lbbb", other) for other in ("rbbb", "incomplete_rbbb", "intraventricular_delay", "preexcitation")),
-    *(("lbbb", other) for other in ("lafb", "lpfb", "rvh", "early_repolarisation", *INFARCTS)),
-    *(("preexcitation", other) for other in ("rbbb", "incomplete_rbbb", "intraventricular_delay")),
-    *(("preexcitation", other) for other in ("av_block_1", "lafb", "lpfb", "rvh", "afib", "aflt", *INFARCTS)),
-    ("rbbb", "incomplete_rbbb"),
-    ("rbbb", "intraventricular_delay"),
-    ("rbbb", "rvh"),
-    ("incomplete_rbbb", "intraventricular_delay"),
-    ("incomplete_rbbb", "rvh"),
-    ("rvh", "intraventricular_delay"),
-    ("lafb", "lpfb"),
-    ("lafb", "rvh"),
-    ("lvh", "rvh"),
-    ("lvh", "low_voltage"),
-    ("rvh", "low_voltage"),
-    ("afib", "aflt"),
-    *(("afib", other) for other in ("av_block_1", "pac", "left_atrial", "right_atrial")),
-    *(("aflt", other) for other in ("av_block_1", "pac", "pvc", "left_atrial", "right_atrial")),
-    ("infarct_lateral", "lpfb"),
-    ("nonspecific_t", "early_repolarisation"),
-)
 
 
 def draw_causes(
@@ -92,13 +31,13 @@ def draw_causes(
     """Causes float32 [n, len(CAUSES)] of n virtual patients.
 
     age: [n] years; sex: [n], 0 female, 1 male; drawn where None. findings: give everyone exactly these
-    flags instead of a mixture (about 45 % without any, the rest with one to three and what goes with them).
+    flags instead of a mixture (about 45 % without any; see prevalence.py).
     Raises InputError for a finding that is no flag.
     """
     age = draw_age(n, rng) if age is None else np.asarray(age, dtype=np.float64)
     sex = (rng.random(n) < 0.52).astype(np.float64) if sex is None else np.asarray(sex, dtype=np.float64)
     values = _healthy(age, sex, rng)
-    values.update(_pathologies(age, sex, rng) if findings is None else _exactly(n, findings))
+    values.update(draw_flags(age, sex, rng) if findings is None else exactly(n, findings))
     return stack(_diseased(values, rng))
 
 
@@ -115,28 +54,28 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
     rate = 66.0 + 2.0 * (1 - man) + 9.5 * normal[0]
     unusual = rng.random(n)
     rate = np.where(
-        unusual < 0.12, rng.uniform(40, 60, n), np.where(unusual > 0.85, rng.uniform(85, 135, n), rate)
+        unusual < 0.08, rng.uniform(40, 60, n), np.where(unusual > 0.92, rng.uniform(85, 135, n), rate)
     )
     rate = np.clip(rate, 40, 150)
     st = rng.normal(0.0, 0.018, (3, n)) - 0.012 * np.maximum(rate - 100, 0) / 40
     return {
         "rate": rate,
-        "rr_variation": 0.030 * np.exp(-0.14 * decades + 0.55 * normal[1]) * np.sqrt(70 / rate),
+        "rr_variation": 0.034 * np.exp(-0.14 * decades + 0.55 * normal[1]) * np.sqrt(70 / rate),
         "ectopic_share": np.zeros(n),
         "pr": np.clip(152 + 4 * decades + 4 * man - 0.25 * (rate - 70) + 19 * normal[2], 112, 200),
         "qrs_duration": np.clip(88 + 8 * man + 8.5 * normal[3], 66, 112),
         "qtc": np.clip(411 - 9 * man + 2.5 * decades + 16 * normal[4], 355, 455),
-        "qrs_axis": np.clip(47 - 7 * decades - 9 * man + 26 * normal[5], -29, 100),
-        "qrs_anterior_angle": np.clip(-37 + 2 * man + 17 * normal[6], -72, 15),
-        "qrs_amplitude": np.exp(np.log(1.22 + 0.13 * man - 0.03 * decades) + 0.21 * normal[7]),
+        "qrs_axis": np.clip(42 - 7 * decades - 9 * man + 29 * normal[5], -29, 100),
+        "qrs_anterior_angle": np.clip(-37 + 2 * man + 14 * normal[6], -72, 15),
+        "qrs_amplitude": np.exp(np.log(1.30 + 0.13 * man - 0.03 * decades) + 0.17 * normal[7]),
         "p_duration": np.clip(104 + 3 * decades + 3 * man + 10 * normal[8], 76, 122),
-        "p_amplitude": (0.145 + 0.0008 * (rate - 70)) * np.exp(0.27 * normal[9]),
-        "p_axis": np.clip(54 + 20 * normal[10], -10, 88),
-        "p_terminal": np.clip(0.020 + 0.018 * normal[11], 0, 0.06),
+        "p_amplitude": (0.138 + 0.0008 * (rate - 70)) * np.exp(0.25 * normal[9]),
+        "p_axis": np.clip(48 + 25 * normal[10], -28, 88),
+        "p_terminal": np.clip(0.026 + 0.018 * normal[11], 0, 0.06),
         **_healthy_t(decades, man, rate, rng),
-        "st_left": st[0] + 0.015,
-        "st_down": st[1] + 0.015,
-        "st_front": st[2] + 0.040 + 0.045 * man - 0.006 * decades,
+        "st_left": st[0] + 0.008,
+        "st_down": st[1] + 0.012,
+        "st_front": st[2] + 0.030 + 0.030 * man - 0.006 * decades,
         "infarct_size": np.zeros(n),
     }
 
@@ -144,46 +83,18 @@ def _healthy(age: Array, sex: Array, rng: np.random.Generator) -> Values:
 def _healthy_t(decades: Array, man: Array, rate: Array, rng: np.random.Generator) -> Values:
     """T is tallest in young men, and in women points less to the front (Rijnbeek 2014; AHA_IV)."""
     n = len(rate)
-    length = (0.32 + 0.10 * man - 0.022 * decades) * np.exp(0.30 * rng.normal(size=n))
+    length = (0.30 + 0.09 * man - 0.022 * decades) * np.exp(0.30 * rng.normal(size=n))
     return {
         "t_amplitude": length * np.clip(1.25 - 0.0035 * rate, 0.6, 1.15),
         "t_axis": np.clip(40 + 17 * rng.normal(size=n), -10, 90),
-        "t_anterior_angle": np.clip(20 + 21 * man + 15 * rng.normal(size=n), -15, 75),
+        "t_anterior_angle": np.clip(29 + 18 * man + 14 * rng.normal(size=n), -15, 75),
     }
-
-
-def _exactly(n: int, findings: Sequence[str]) -> Values:
-    unknown = [name for name in findings if name not in FLAGS]
-    if unknown:
-        raise InputError("simulate.finding", f"{unknown[0]!r} is no flag", f"one of: {', '.join(FLAGS)}")
-    return {name: np.full(n, float(name in findings)) for name in FLAGS}
-
-
-def _pathologies(age: Array, sex: Array, rng: np.random.Generator) -> Values:
-    """Flags: one to three by weighted draw without replacement (Gumbel), less what excludes each other."""
-    n, names = len(age), tuple(PATHOLOGIES)
-    weight, slope, men = np.array(list(PATHOLOGIES.values())).T
-    score = np.log(weight) + slope * (age[:, None] - 60) + men * (sex[:, None] - 0.5)
-    score = score + rng.gumbel(size=(n, len(names)))
-    healthy = rng.random(n) < np.clip(NORMAL_SHARE - 0.004 * (age - 60), 0.2, 0.7)
-    count = np.where(healthy, 0, rng.choice((1, 2, 3), n, p=HOW_MANY))
-    rank = np.argsort(np.argsort(-score, axis=1), axis=1)
-    chosen = rank < count[:, None]
-    flags: Values = {name: chosen[:, i].astype(np.float64) for i, name in enumerate(names)}
-    for first, second in CONFLICTS:
-        flags[second] = flags[second] * (flags[first] == 0)
-    infarct = np.any([flags[name] > 0 for name in INFARCTS], axis=0)
-    flags["infarct_acute"] = (infarct & (rng.random(n) < 0.3)).astype(np.float64)
-    flags["lv_strain"] = flags["lvh"] * (rng.random(n) < 0.45)
-    companion = (flags["lvh"] > 0) & (flags["afib"] + flags["aflt"] == 0) & (rng.random(n) < 0.25)
-    flags["left_atrial"] = np.maximum(flags["left_atrial"], companion)
-    return flags
 
 
 def _diseased(values: Values, rng: np.random.Generator) -> Values:
     """Apply the flags: conduction and voltage first, then what repolarisation makes of them."""
     n = len(values["rate"])
-    for apply in (_conduction, _chambers, _atria, _rhythm):
+    for apply in (_conduction, _chambers, _atria, _rhythm, _blocks, _potassium):
         _set(values, apply(values, n, rng))
     any_infarct = np.any([values[name] > 0 for name in INFARCTS], axis=0)
     values["infarct_size"] = np.where(any_infarct, rng.uniform(0.3, 1.0, n), 0.0)
@@ -270,6 +181,45 @@ def _rhythm(values: Values, n: int, rng: np.random.Generator) -> Changes:
         ("aflt", "rr_variation", np.where(rng.random(n) < 0.6, 0.0, rng.uniform(0.1, 0.2, n))),
         ("pvc", "ectopic_share", extra),
         ("pac", "ectopic_share", extra),
+        ("bigeminy", "ectopic_share", rng.uniform(0.44, 0.5, n)),
+    ]
+
+
+def _blocks(values: Values, n: int, rng: np.random.Generator) -> Changes:
+    """Rates of BLOCKS and SVT. An escape from the junction keeps its QRS, one from below is broad."""
+    uniform, steady = rng.uniform, rng.uniform(0.002, 0.012, n)
+    retrograde = uniform(-110, -60, n)
+    return [
+        ("wenckebach", "rate", uniform(46, 76, n)),
+        ("wenckebach", "pr", uniform(165, 260, n)),
+        ("mobitz", "rate", uniform(36, 68, n)),
+        ("mobitz", "qrs_duration", values["qrs_duration"] + uniform(0, 30, n)),
+        ("av_block_3", "rate", uniform(31, 46, n)),
+        ("av_block_3", "rr_variation", steady),
+        ("ventricular_escape", "qrs_duration", uniform(124, 170, n)),
+        ("ventricular_escape", "qrs_axis", uniform(-100, 120, n)),
+        ("ventricular_escape", "qrs_anterior_angle", uniform(-65, 45, n)),
+        ("junctional", "rate", uniform(38, 80, n)),
+        ("junctional", "rr_variation", steady),
+        ("junctional", "pr", uniform(85, 118, n)),
+        ("junctional", "p_axis", retrograde),
+        ("junctional", "p_terminal", np.zeros(n)),
+        ("svt", "rate", uniform(148, 189, n)),
+        ("svt", "rr_variation", steady),
+        ("svt", "p_axis", retrograde),
+        ("svt", "p_terminal", np.zeros(n)),
+    ]
+
+
+def _potassium(values: Values, n: int, rng: np.random.Generator) -> Changes:
+    """Too much slows conduction, the atria first; ST and T follow in repolarisation.py."""
+    uniform = rng.uniform
+    return [
+        ("hyperkalaemia", "qrs_duration", values["qrs_duration"] + uniform(4, 60, n)),
+        ("hyperkalaemia", "p_amplitude", values["p_amplitude"] * uniform(0.15, 0.65, n)),
+        ("hyperkalaemia", "p_duration", values["p_duration"] + uniform(0, 20, n)),
+        ("hyperkalaemia", "pr", values["pr"] + uniform(0, 60, n)),
+        ("hypokalaemia", "p_amplitude", values["p_amplitude"] * uniform(1.0, 1.35, n)),
     ]
 
 

@@ -12,8 +12,16 @@ Array = NDArray[np.float64]
 Values = dict[str, Array]
 Vectors = tuple[Array, Array]  # ST and T, each [n, 3] mV
 
-SLOWED = ("lbbb", "paced", "preexcitation")  # depolarisation through muscle: T must turn against it
+SLOWED = (
+    "lbbb",
+    "paced",
+    "preexcitation",
+    "ventricular_escape",
+)  # depolarisation through muscle: T must turn against it
 RIGHT_END = np.array([-0.36, 0.0, 0.45])  # where right bundle branch block ends, over the QRS amplitude
+RIGHT_WALL = (-0.25, 0.35, 0.90)
+PERICARDIUM = (0.55, 0.70, 0.30)  # all of it: ST up everywhere but in aVR and V1
+FRONT, INFERIOR = np.array([0.30, 0.10, 0.95]), np.array([0.1, 0.97, -0.1])
 EARLY_WALL = np.array([0.5, 0.4, 0.7])
 ISCHAEMIA = {  # which way the injured inner wall faces
     "ischaemia_anterior": (0.25, 0.10, 0.95),
@@ -34,6 +42,7 @@ def recover(values: Values, rng: np.random.Generator) -> Values:
     st, t = _infarction(values, st, t, rng)
     st, t = _ischaemia(values, st, t, rng)
     st, t = _other(values, qrs, st, t, rng)
+    st, t = _membrane(values, st, t, rng)
     axis, anterior = angles(t)
     return values | {
         "st_left": st[:, 0],
@@ -76,6 +85,9 @@ def _hypertrophy(values: Values, qrs: Array, st: Array, t: Array, rng: np.random
     t = _where(values["lv_strain"], 0.35 * t - _some(t, 0.16, 0.30, rng) * qrs, t)
     st = _where(values["rvh"], st - _some(st, 0.02, 0.08, rng) * qrs, st)
     t = _where(values["rvh"], 0.8 * t - _some(t, 0.10, 0.30, rng) * qrs, t)
+    right = np.array(RIGHT_WALL)
+    st = _where(values["rv_strain"], st - _some(st, 0.03, 0.12, rng) * right, st)
+    t = _where(values["rv_strain"], 0.5 * t - _some(t, 0.25, 0.55, rng) * right, t)
     return st, t
 
 
@@ -116,10 +128,29 @@ def _other(values: Values, qrs: Array, st: Array, t: Array, rng: np.random.Gener
     return st, t
 
 
+def _membrane(values: Values, st: Array, t: Array, rng: np.random.Generator) -> Vectors:
+    """Pericarditis, the first minutes of an infarct, potassium, a short QT (sources in causes.py)."""
+    sore = values["pericarditis"]
+    st = _where(sore, st + _some(st, 0.12, 0.28, rng) * np.array(PERICARDIUM), st)
+    wall = np.where(rng.random((len(st), 1)) < 0.7, FRONT, INFERIOR)
+    early = values["hyperacute_t"]
+    st = _where(early, st + _some(st, 0.03, 0.12, rng) * wall, st)
+    t = _where(early, t + _some(t, 0.55, 1.0, rng) * wall, t)
+    length = np.linalg.norm(t, axis=1, keepdims=True)
+    peaked = np.maximum(length * _some(t, 1.6, 2.5, rng), _some(t, 0.7, 1.1, rng))
+    t = _where(values["hyperkalaemia"], t * peaked / np.maximum(length, 1e-3), t)
+    low = values["hypokalaemia"]
+    st = _where(low, st - _some(st, 0.02, 0.09, rng) * np.array(PERICARDIUM), st)
+    t = _where(low, _some(t, 0.10, 0.50, rng) * t, t)
+    t = _where(values["short_qt"], _some(t, 1.1, 1.6, rng) * t, t)
+    return st, t
+
+
 def _qtc(values: Values, rng: np.random.Generator) -> Array:
     """Longer where depolarisation is; short under digitalis; long QT above AHA_IV's limits."""
     n = len(values["qtc"])
     slowed = np.max([values[name] for name in SLOWED], axis=0)
     qtc = values["qtc"] + slowed * rng.uniform(10, 45, n)
     qtc = np.where(values["digitalis"] > 0, rng.uniform(335, 390, n), qtc)
+    qtc = np.where(values["short_qt"] > 0, rng.uniform(285, 338, n), qtc)
     return np.where(values["long_qt"] > 0, rng.uniform(475, 560, n), qtc)

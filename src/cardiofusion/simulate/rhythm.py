@@ -1,4 +1,7 @@
-"""When the ventricles beat: sinus rhythm with breathing, fibrillation, flutter, extra beats."""
+"""When the ventricles beat: sinus rhythm with breathing, fibrillation, flutter, extra beats.
+
+Blocks and rhythms without a sinus node stand in blocks.py.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.simulate.blocks import Atria, atria, waves_a_beat
+
 Array = NDArray[np.float64]
 
 SINUS, ATRIAL, VENTRICULAR = 0, 1, 2  # where a beat comes from
 FLUTTER_PER_MINUTE = 290.0
 SHORTEST_RR = 0.33  # of the mean; the AV node is refractory
+DRIFT = 0.85  # from beat to beat
 SPARE_BEATS = 8
 LEAD_IN = 3  # beats before the record starts
 
@@ -23,12 +29,13 @@ class Rhythm:
 
     onset: [n, beat] seconds from the start of the record to QRS onset, ascending, wider than the record.
     origin: [n, beat] SINUS, ATRIAL or VENTRICULAR. before: [n, beat] the RR that ends in this beat, s.
-    flutter_cycle: [n] s. breath_rate: [n] Hz. breath_phase: [n] rad.
+    atria: see blocks.py. flutter_cycle: [n] s. breath_rate: [n] Hz. breath_phase: [n] rad.
     """
 
     onset: Array
     origin: NDArray[np.int64]
     before: Array
+    atria: Atria
     flutter_cycle: Array
     breath_rate: Array
     breath_phase: Array
@@ -36,8 +43,9 @@ class Rhythm:
 
 def draw_rhythm(causes: Mapping[str, Array], seconds: float, rng: np.random.Generator) -> Rhythm:
     """Beats whose mean rate inside the record is the cause `rate` and whose spread is `rr_variation`."""
-    rate = causes["rate"]
-    n, mean_rr = len(rate), 60.0 / rate
+    per_beat = waves_a_beat(causes, rng)
+    mean_rr = 60.0 / (causes["rate"] * per_beat)  # of the atria, where the node lets not all beats through
+    n = len(mean_rr)
     inside = np.maximum(np.rint(seconds / mean_rr), 2.0)
     n_beats = int(inside.max()) + SPARE_BEATS
     breath_rate, breath_phase = rng.uniform(0.18, 0.35, n), rng.uniform(0.0, 2 * np.pi, n)
@@ -52,7 +60,10 @@ def draw_rhythm(causes: Mapping[str, Array], seconds: float, rng: np.random.Gene
     before = interval * scale[:, None]
     start = -(LEAD_IN + rng.random(n)) * mean_rr
     onset = start[:, None] + np.cumsum(before, axis=1)
-    return Rhythm(onset, origin, before, scale, breath_rate, breath_phase)
+    heard = atria(causes, per_beat, n_beats, rng)
+    onset = onset + heard.lengthening
+    before = np.diff(onset, axis=1, prepend=onset[:, :1] - before[:, :1]) + heard.dropped_before * before
+    return Rhythm(onset, origin, before, heard, scale, breath_rate, breath_phase)
 
 
 def _sinus(
@@ -67,8 +78,8 @@ def _sinus(
     breath = np.sqrt(2.0) * np.sin(2 * np.pi * breath_rate[:, None] * beat + breath_phase[:, None])
     drift = rng.normal(size=beat.shape)
     for k in range(1, n_beats):
-        drift[:, k] = 0.7 * drift[:, k - 1] + np.sqrt(1 - 0.7**2) * drift[:, k]
-    share = rng.uniform(0.4, 0.95, (len(beat), 1))
+        drift[:, k] = DRIFT * drift[:, k - 1] + np.sqrt(1 - DRIFT**2) * drift[:, k]
+    share = rng.uniform(0.2, 0.8, (len(beat), 1))
     wave = np.sqrt(share) * breath + np.sqrt(1 - share) * drift
     return np.asarray(np.maximum(1.0 + causes["rr_variation"][:, None] * wave, SHORTEST_RR))
 
@@ -96,6 +107,7 @@ def _origins(
     extra = rng.random((len(inside), n_beats)) < causes["ectopic_share"][:, None] * 1.3
     forced = LEAD_IN + 2 + np.floor(rng.random(len(inside)) * np.maximum(inside - 3, 1)).astype(np.int64)
     extra[np.arange(len(inside)), forced] = True
+    extra |= causes["bigeminy"][:, None] > 0
     extra[:, :2] = False
     for k in range(1, n_beats):
         extra[:, k] &= ~extra[:, k - 1]

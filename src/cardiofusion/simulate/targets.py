@@ -14,27 +14,28 @@ Array = NDArray[np.float64]
 
 # Centre and scale of each number over draw_causes, rounded: mean and standard deviation.
 SCALES: Mapping[str, tuple[float, float]] = {
-    "rate": (73.0, 21.0),
-    "rr_variation": (0.04, 0.05),
-    "ectopic_share": (0.01, 0.04),
+    "rate": (71.0, 21.0),
+    "rr_variation": (0.045, 0.048),
+    "ectopic_share": (0.011, 0.055),
     "pr": (160.0, 26.0),
     "qrs_duration": (99.0, 19.0),
     "qtc": (411.0, 24.0),
     "qrs_anterior_angle": (-36.0, 19.0),
-    "qrs_amplitude": (1.39, 0.47),
+    "qrs_amplitude": (1.43, 0.40),
     "p_duration": (108.0, 12.0),
-    "p_amplitude": (0.15, 0.05),
-    "p_terminal": (0.025, 0.024),
+    "p_amplitude": (0.143, 0.044),
+    "p_terminal": (0.030, 0.025),
     "t_amplitude": (0.38, 0.18),
-    "t_anterior_angle": (29.0, 26.0),
-    "st_left": (0.005, 0.046),
-    "st_down": (0.015, 0.05),
-    "st_front": (0.075, 0.074),
+    "t_anterior_angle": (34.0, 26.0),
+    "st_left": (0.0, 0.047),
+    "st_down": (0.016, 0.055),
+    "st_front": (0.058, 0.073),
     "infarct_size": (0.65, 0.2),
-    "qrs_t_angle": (85.0, 38.0),
+    "qrs_t_angle": (92.0, 37.0),
 }
 _AXES = ("qrs_axis", "p_axis", "t_axis")
 _SCALED = tuple(c.name for c in CAUSES if c.kind == "number" and c.name not in _AXES)
+WITHOUT_SINUS_P = ("afib", "aflt", "junctional", "svt")
 _ATRIAL = ("pr", "p_duration", "p_amplitude", "p_terminal", "p_axis_cos", "p_axis_sin")
 
 CAUSE_TARGETS: tuple[str, ...] = (
@@ -51,7 +52,8 @@ def scale_causes(causes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDAr
 
     Numbers have about mean 0 and variance 1, axes are their cosine and sine times sqrt(2), flags 0 or 1.
     qrs_t_angle is the spatial angle between the QRS axis and T. The mask is 0, and the target too, where
-    a target has no meaning: P and PR without P waves, the size of an infarct that is not there.
+    a target has no meaning: P and PR without P waves from the sinus node,
+    PR where none is conducted, the size of an infarct that is not there.
     Raises InputError for malformed causes.
     """
     values = columns(causes)
@@ -78,10 +80,12 @@ def qrs_t_angle(values: Mapping[str, Array]) -> Array:
 
 def _defined(values: Mapping[str, Array]) -> NDArray[np.float32]:
     mask = np.ones((len(values["rate"]), len(CAUSE_TARGETS)), dtype=np.float32)
-    no_p = (values["afib"] > 0) | (values["aflt"] > 0)
+    no_p = np.any([values[name] > 0 for name in WITHOUT_SINUS_P], axis=0)
     no_infarct = np.all([values[name] == 0 for name in INFARCTS], axis=0)
     for name in _ATRIAL:
         mask[no_p, CAUSE_TARGETS.index(name)] = 0.0
+    mask[values["av_block_3"] > 0, CAUSE_TARGETS.index("pr")] = 0.0
+    mask[values["av_block_3"] == 0, CAUSE_TARGETS.index("ventricular_escape")] = 0.0
     for name in ("infarct_size", "infarct_acute"):
         mask[no_infarct, CAUSE_TARGETS.index(name)] = 0.0
     return mask

@@ -236,7 +236,7 @@ def _details(pipeline: Pipeline, results: Results, about: Mapping[str, Any]) -> 
     }
     if pipeline.uses_ecg:
         config = pipeline.encoder.config
-        details["ecg_tokens"] = [config.n_patches + len(LEADS), config.width]
+        details["ecg_tokens"] = [config.n_patches + len(LEADS) + 1, config.width]
     return details
 
 

@@ -30,7 +30,6 @@ from cardiofusion.tmae import (
     mean_beat,
     network,
     other_leads,
-    pool,
     pooled_r2,
     pretrain,
     squared_errors,
@@ -93,14 +92,15 @@ def load_encoder(plan: Pretrain, folder: Path) -> TMAE:
 
 
 def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fusion tokens [n, time + 12, width] and embeddings [n, d]."""
+    """Fusion tokens [n, time + 13, width] and embeddings [n, d]."""
     tokens, embeddings = [], []
     with torch.no_grad():
         for at in range(0, len(ecgs), EMBED_BATCH):
             present = torch.from_numpy(ecgs.present[at : at + EMBED_BATCH])
             grid = model.encoder(torch.from_numpy(ecgs.signal[at : at + EMBED_BATCH]), present)
-            tokens.append(ecg_tokens(grid, present).numpy())
-            embeddings.append(pool(grid).numpy())
+            found = ecg_tokens(model.encoder, grid, present)
+            tokens.append(found.numpy())
+            embeddings.append(model.embedding(found[:, -1]).numpy())
     return np.concatenate(tokens), np.concatenate(embeddings)
 
 

@@ -186,7 +186,7 @@ def _cam(encoder: TMAE, fusion: CMAF, ecg: EcgSet, targets: int) -> tuple[NDArra
     row = torch.zeros(1, fusion.features.bias.shape[0])
     signal, present = torch.from_numpy(ecg.signal), torch.from_numpy(ecg.present)
     with torch.no_grad():
-        tokens = ecg_tokens(encoder.encoder(signal, present), present)
+        tokens = ecg_tokens(encoder.encoder, encoder.encoder(signal, present), present)
     *_, along = slope(fusion, tokens, row, yes, no, torch.eye(targets)[target])
     frames, at_stem = gradient(encoder.encoder, signal, present, along)
     return grad_cam(frames.detach().numpy(), at_stem.detach().numpy()), target
@@ -198,7 +198,8 @@ def _scores(
     n = len(batch)
     leads = torch.from_numpy(np.repeat(present[None], n, axis=0))
     with torch.no_grad():
-        tokens = ecg_tokens(encoder.encoder(torch.from_numpy(batch), leads), leads)
+        grid = encoder.encoder(torch.from_numpy(batch), leads)
+        tokens = ecg_tokens(encoder.encoder, grid, leads)
         row = torch.zeros(n, fusion.features.bias.shape[0])
         logits = fusion(tokens, row, torch.ones(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)).logits
     scores: NDArray[np.float64] = logits.numpy().astype(np.float64)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from cardiofusion.cmaf import (
     CMAF,
     NOBODY,
+    NOT_TIMES,
     CMAFConfig,
     FusionData,
     FusionOptions,
@@ -176,7 +177,7 @@ def _train(
 def _config(data: FusionData, plan: Cmaf) -> CMAFConfig:
     return CMAFConfig(
         ecg_width=data.tokens.shape[2],
-        n_times=data.tokens.shape[1] - 12,
+        n_times=data.tokens.shape[1] - NOT_TIMES,
         n_targets=data.outcome.shape[1],
         width=plan.width,
     )

@@ -10,9 +10,11 @@ The file reads like a method section. The design in short:
 - Time is a fixed sinusoid, so that positions carry over to other lengths; the lead is a learnt vector.
 - Masking hides 75 % of the lead-time patches, and the encoder runs on the visible quarter alone: the
   attention pattern of the grid is kept by masks over the flat list of visible tokens.
+- The summary: one token made from each lead's mean token. A line on it names the causes of virtual patients,
+  from full and masked views, and the decoder sees it too, so real ECGs teach it as well.
 - A light decoder of the same axis-wise kind reconstructs the samples of every patch.
-- Causes: a linear head on the embedding names the causes of virtual patients, from full and masked views.
-- The embedding is each lead's mean token: [12 * width], zero where a lead is absent.
+- The embedding is what the encoder names, then its summary: [n_causes + width]. A linear probe reads more off
+  these few numbers than off the lead tokens that they are made of (docs/encoder-log.md).
 
 Sources: He et al., Masked autoencoders are scalable vision learners, CVPR 2022; Ho et al., Axial attention
 in multidimensional transformers, 2019; Vaswani et al., Attention is all you need, NeurIPS 2017.
@@ -59,7 +61,7 @@ class TMAEConfig:
 
     @property
     def embedding_size(self) -> int:
-        return N_LEADS * self.width
+        return self.n_causes + self.width
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +174,7 @@ class Encoder(nn.Module):
         self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.5)
         self.blocks = AxisStack(config.width, config.heads, config.layers)
         self.norm = nn.LayerNorm(config.width)
+        self.summary = nn.Linear(N_LEADS * config.width, config.width)
         self.register_buffer("time", time_code(config.n_patches, config.width), persistent=False)
         self._start_loud(first, second)
 
@@ -215,6 +218,10 @@ class Encoder(nn.Module):
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         return self.attend(self.tokens_from(self.frames(signal)), present)
 
+    def summarise(self, pooled: Tensor) -> Tensor:
+        """The summary token [b, width] of each lead's mean token [b, 12 * width]."""
+        return functional.gelu(self.summary(pooled))
+
     def visible(self, signal: Tensor, seen: Visible) -> Tensor:
         """Only the visible tokens, after attention among themselves: [b, k, width]."""
         b, n, patch = signal.shape[0], self.config.n_patches, self.config.patch
@@ -239,7 +246,7 @@ def axis_masks(seen: Visible, n_patches: int) -> tuple[Tensor, Tensor]:
 
 
 def pool(tokens: Tensor) -> Tensor:
-    """The embedding [b, 12 * width]: each lead's mean token (zero for an absent lead)."""
+    """Each lead's mean token [b, 12 * width] (zero for an absent lead)."""
     return tokens.mean(dim=2).flatten(1)
 
 
@@ -252,7 +259,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.decoder_width
-        self.narrow = nn.Linear(config.width, width)
+        self.narrow, self.context = nn.Linear(config.width, width), nn.Linear(config.width, width)
         self.mask = nn.Parameter(torch.zeros(width))
         self.lead = nn.Parameter(torch.randn(N_LEADS, width) * 0.5)
         self.blocks = AxisStack(width, config.heads, config.decoder_layers)
@@ -261,13 +268,13 @@ class Decoder(nn.Module):
         nn.init.normal_(self.samples.weight, std=0.01)  # start near the mean, which scores R2 = 0
         self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
 
-    def forward(self, tokens: Tensor, seen: Visible, present: Tensor) -> Tensor:
-        """tokens [b, k, width] of the visible patches -> samples [b, 12, time, patch]."""
+    def forward(self, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor) -> Tensor:
+        """tokens [b, k, width] of the visible patches, summary [b, width] -> samples [b, 12, time, patch]."""
         b, n, width = tokens.shape[0], self.config.n_patches, self.config.decoder_width
         grid = self.mask.expand(b, N_LEADS * n, width)
         shown = torch.where(seen.valid[..., None], self.narrow(tokens), self.mask)
         grid = grid.scatter(1, seen.index[..., None].expand(-1, -1, width), shown).view(b, N_LEADS, n, width)
-        grid = grid + self.time + self.lead[:, None]
+        grid = grid + self.time + self.lead[:, None] + self.context(summary)[:, None, None]
         allowed = present[:, None, None, :]
         grid = self.blocks.grid(grid, allowed)
         samples: Tensor = self.samples(self.norm(grid))
@@ -282,26 +289,35 @@ class TMAE(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.causes = nn.Linear(config.embedding_size, config.n_causes) if config.n_causes else None
+        self.causes = nn.Linear(config.width, config.n_causes) if config.n_causes else None
 
     def reconstruct(self, signal: Tensor, present: Tensor, seen: Visible) -> tuple[Tensor, Tensor]:
-        """Reconstruction [b, 12, time, patch] from the visible patches, and their embedding."""
+        """Reconstruction [b, 12, time, patch] from the visible patches, and their summary [b, width]."""
         tokens = self.encoder.visible(signal, seen)
-        return self.decoder(tokens, seen, present), self._pool_visible(tokens, seen)
+        summary = self.encoder.summarise(self._pool_visible(tokens, seen))
+        return self.decoder(tokens, summary, seen, present), summary
+
+    def summarise(self, signal: Tensor, present: Tensor) -> Tensor:
+        """The summary [b, width] of whole ECGs."""
+        return self.encoder.summarise(pool(self.encoder(signal, present)))
 
     def embed(self, signal: Tensor, present: Tensor) -> Tensor:
-        """The embedding [b, 12 * width] of whole ECGs."""
-        return pool(self.encoder(signal, present))
+        """The embedding [b, n_causes + width] of whole ECGs."""
+        return self.embedding(self.summarise(signal, present))
 
-    def name_causes(self, embedding: Tensor) -> Tensor:
+    def embedding(self, summary: Tensor) -> Tensor:
+        """What a summary [b, width] names, and the summary itself."""
+        return summary if self.causes is None else torch.cat([self.causes(summary), summary], dim=1)
+
+    def name_causes(self, summary: Tensor) -> Tensor:
         """Cause scores [b, cause] (numbers as they are, flags as logits)."""
         if self.causes is None:
             raise ValueError("this TMAE was built without causes")
-        scores: Tensor = self.causes(embedding)
+        scores: Tensor = self.causes(summary)
         return scores
 
     def _pool_visible(self, tokens: Tensor, seen: Visible) -> Tensor:
-        """The embedding from visible tokens: each lead's mean over what is seen of it."""
+        """Each lead's mean token over what is seen of it: [b, 12 * width]."""
         b, _, width = tokens.shape
         lead = seen.index // self.config.n_patches
         weight = seen.valid.to(tokens.dtype)

@@ -211,14 +211,14 @@ def _order(n: int, wanted: int, rng: np.random.Generator) -> NDArray[np.intp]:
 def _losses(model: TMAE, part: _Part, options: PretrainingOptions) -> tuple[Tensor, Tensor, Tensor]:
     n_patches, present = model.config.n_patches, part.present
     seen = random_patches(present, n_patches, options.mask, part.generator)
-    rebuilt, masked_embedding = model.reconstruct(part.signal, present, seen)
+    rebuilt, masked_summary = model.reconstruct(part.signal, present, seen)
     hidden = hidden_patches(seen, present, n_patches)
     error = relative_error(rebuilt, part.signal.view_as(rebuilt), hidden)
     if part.targets is None or part.defined is None or part.is_flag is None:
         return error, error.new_zeros(()), error.new_zeros(())
     v = len(part.targets)
-    full = model.embed(part.signal[:v], present[:v])
-    masked = cause_loss(model.name_causes(masked_embedding[:v]), part.targets, part.defined, part.is_flag)
+    full = model.summarise(part.signal[:v], present[:v])
+    masked = cause_loss(model.name_causes(masked_summary[:v]), part.targets, part.defined, part.is_flag)
     return error, masked, cause_loss(model.name_causes(full), part.targets, part.defined, part.is_flag)
 
 
