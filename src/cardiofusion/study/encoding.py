@@ -75,7 +75,11 @@ def pretrain_encoder(
             "study.ecgs", "there is no ECG to learn from", "give corpora or virtual ECGs in [pretrain]"
         )
     options = PretrainingOptions(
-        epochs=plan.epochs, batch=plan.batch, mask=plan.mask, learning_rate=plan.learning_rate
+        epochs=plan.epochs,
+        batch=plan.batch,
+        real_batch=plan.batch,
+        mask=plan.mask,
+        learning_rate=plan.learning_rate,
     )
     config = config_for(plan.virtual)
     model, history = pretrain(real, virtual, config, options, seed, checkpoint, on_step, threads)
