@@ -45,7 +45,7 @@ def test_help_documents_the_command_and_all_its_options(run, path, command):
 def test_help_names_every_command_and_what_this_is_not(run):
     ran = run("--help")
     assert ran.code == 0
-    assert set(commands.commands) == {"assess", "demo", "embed", "inspect", "study", "train"}
+    assert set(commands.commands) == {"assess", "demo", "embed", "inspect", "pretrain", "study", "train"}
     assert all(name in ran.out for name in commands.commands)
     assert "Not a medical device" in " ".join(ran.out.split())
 

@@ -1,4 +1,4 @@
-"""The ECG encoder: a temporal masked autoencoder, its pretraining and its masked R2 (needs torch)."""
+"""The ECG encoder: a temporal masked autoencoder, its pretraining and masked R2 (torch); the shipped one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     )
     from cardiofusion.tmae.model import TMAE, TMAEConfig, count_parameters, pool
     from cardiofusion.tmae.optimiser import AdamW, warm_cosine
+    from cardiofusion.tmae.pretrained import pretrained, read_tmae
     from cardiofusion.tmae.pretraining import Epoch, PretrainingOptions, Unlabelled, WithCauses, pretrain
     from cardiofusion.tmae.threads import Workers, workers
+    from cardiofusion.tmae.weights import ShippedEncoder, shipped_encoder
 
 _PLACES = {
     "masked_r2": (
@@ -35,8 +37,10 @@ _PLACES = {
     ),
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
+    "pretrained": ("pretrained", "read_tmae"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
     "threads": ("Workers", "workers"),
+    "weights": ("ShippedEncoder", "shipped_encoder"),
 }
 
 __all__ = [
@@ -44,6 +48,7 @@ __all__ = [
     "AdamW",
     "Epoch",
     "PretrainingOptions",
+    "ShippedEncoder",
     "TMAEConfig",
     "Unlabelled",
     "WithCauses",
@@ -57,6 +62,9 @@ __all__ = [
     "pool",
     "pooled_r2",
     "pretrain",
+    "pretrained",
+    "read_tmae",
+    "shipped_encoder",
     "squared_errors",
     "true_beats",
     "warm_cosine",

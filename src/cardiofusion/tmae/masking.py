@@ -22,12 +22,15 @@ def random_patches(present: Tensor, n_patches: int, share: float, generator: tor
     return Visible(index, torch.arange(width) < wanted[:, None])
 
 
-def time_spans(present: Tensor, n_patches: int, longest: int, share: float, generator: torch.Generator) -> Visible:
+def time_spans(
+    present: Tensor, n_patches: int, longest: int, share: float, generator: torch.Generator
+) -> Visible:
     """Hide 1 to `longest` patches in a row in all leads at once, and `share` of what is left at random.
 
     Only rhythm and the other beats tell what such a span holds: the other leads are no help.
     """
     b = present.shape[0]
+    longest = max(1, min(longest, n_patches - 1))
     length = torch.randint(1, longest + 1, (b, 1), generator=generator)
     start = (torch.rand(b, 1, generator=generator) * (n_patches - length + 1)).long()
     time = torch.arange(n_patches)

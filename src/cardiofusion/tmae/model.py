@@ -12,10 +12,10 @@ The file reads like a method section. The design in short:
   attention pattern of the grid is kept by masks over the flat list of visible tokens.
 - The summary: one token made from each lead's mean token. A line on it names the causes of virtual patients,
   from full and masked views, and the decoder sees it too, so real ECGs teach it as well.
-- A light decoder of the same axis-wise kind reconstructs the samples of every patch. What the visible leads show
-  at that very moment is copied, with weights that attention finds; the decoder's own samples are added to it.
-  (A patch of 100 samples does not pass whole through a token of 80 numbers, and leads are nearly linear in each
-  other: without the copy the network learns slowly what a 12 x 12 matrix knows.)
+- A light decoder of the same axis-wise kind reconstructs the samples of every patch. What the visible leads
+  show at that very moment is copied, with weights that attention finds; the decoder's own samples are added.
+  (A patch of 100 samples does not pass whole through a token of 80 numbers, and leads are nearly linear in
+  each other: without the copy the network learns slowly what a 12 x 12 matrix knows.)
 - The embedding is what the encoder names, then its summary: [n_causes + width]. A linear probe reads more off
   these few numbers than off the lead tokens that they are made of (docs/encoder-log.md).
 
@@ -286,14 +286,15 @@ class Decoder(nn.Module):
         return samples
 
     def _copy(self, grid: Tensor, patches: Tensor, seen: Visible) -> Tensor:
-        """Visible patches of the same second, weighed: attention without softmax, since leads may be negated."""
+        """Visible patches of the same second, weighed. No softmax: one lead may be another negated."""
         asked, offered = (self.copied(grid) / COPY_RANK**0.5).chunk(2, dim=-1)
         shown = torch.zeros(len(grid), N_LEADS * self.config.n_patches).scatter(
             1, seen.index, seen.valid.to(grid.dtype)
         )
         offered = offered * shown.view(len(grid), N_LEADS, -1, 1)
         weights = asked.transpose(1, 2) @ offered.permute(0, 2, 3, 1)  # [b, time, lead asked, lead offered]
-        return (weights @ patches.transpose(1, 2)).transpose(1, 2)
+        copied: Tensor = (weights @ patches.transpose(1, 2)).transpose(1, 2)
+        return copied
 
     def _grid(self, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor) -> Tensor:
         """Every patch's token after attention, visible or not: [b, 12, time, width]."""

@@ -42,8 +42,10 @@ SHARE_BESIDE_SPAN = 0.5  # of the patches outside the span, hidden too
 
 @dataclass(frozen=True)
 class PretrainingOptions:
-    """How long and how: `batch` virtual and `real_batch` real ECGs a step; `mask` is the share of patches hidden,
-    `spans` the share of batches in which a span of all leads is hidden instead."""
+    """How long and how: `batch` virtual and `real_batch` real ECGs a step.
+
+    mask: share of patches hidden. spans: share of batches in which a span of all leads is hidden instead.
+    """
 
     epochs: int = 12
     batch: int = 32
@@ -84,7 +86,9 @@ class WithCauses:
         return len(self.signal)
 
 
-Virtual = WithCauses | Callable[[int], WithCauses] | None  # a function makes those of an epoch, always as many
+Virtual = (
+    WithCauses | Callable[[int], WithCauses] | None
+)  # a function makes those of an epoch, always as many
 
 
 @dataclass(frozen=True)
