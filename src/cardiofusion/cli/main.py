@@ -8,7 +8,12 @@ import click
 
 from cardiofusion import __version__
 from cardiofusion.cli.assessing import assess, embed, inspect
+<<<<<<< HEAD
 from cardiofusion.cli.training import demo, pretrain, study, train
+=======
+from cardiofusion.cli.fetching import data
+from cardiofusion.cli.training import demo, study, train
+>>>>>>> fetch
 from cardiofusion.records import NOTICE, CardioFusionError
 
 EXIT_MISTAKE = 2
@@ -21,7 +26,7 @@ def commands() -> None:
     """ECG and clinical row to sets of labels with a guarantee: on a CPU, offline."""
 
 
-for command in (assess, demo, embed, inspect, pretrain, study, train):
+for command in (assess, data, demo, embed, inspect, pretrain, study, train):
     commands.add_command(command)
 
 
