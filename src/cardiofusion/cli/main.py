@@ -8,12 +8,8 @@ import click
 
 from cardiofusion import __version__
 from cardiofusion.cli.assessing import assess, embed, inspect
-<<<<<<< HEAD
-from cardiofusion.cli.training import demo, pretrain, study, train
-=======
 from cardiofusion.cli.fetching import data
-from cardiofusion.cli.training import demo, study, train
->>>>>>> fetch
+from cardiofusion.cli.training import demo, pretrain, study, train
 from cardiofusion.records import NOTICE, CardioFusionError
 
 EXIT_MISTAKE = 2

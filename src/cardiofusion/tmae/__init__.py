@@ -8,12 +8,14 @@ from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from cardiofusion.tmae.masked_r2 import (
+        expected_beats,
         interpolation,
         masks_for,
         mean_beat,
         network,
         other_leads,
         pooled_r2,
+        spans_for,
         squared_errors,
         true_beats,
     )
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "masked_r2": (
+        "expected_beats",
         "interpolation",
         "masks_for",
         "mean_beat",
         "network",
         "other_leads",
         "pooled_r2",
+        "spans_for",
         "squared_errors",
         "true_beats",
     ),
@@ -54,6 +58,7 @@ __all__ = [
     "WithCauses",
     "Workers",
     "count_parameters",
+    "expected_beats",
     "interpolation",
     "masks_for",
     "mean_beat",
@@ -65,6 +70,7 @@ __all__ = [
     "pretrained",
     "read_tmae",
     "shipped_encoder",
+    "spans_for",
     "squared_errors",
     "true_beats",
     "warm_cosine",
