@@ -5,7 +5,8 @@ Run: python benchmarks/masked.py [ENCODER.safetensors ...] [--write FILE.md]
 Without a path: the shipped encoder. Data: PTB-XL where CARDIOFUSION_DATA, else ../shared/data, has it.
 Hidden are 25 to 90 % of the lead-time patches, or one span of 0.5 to 2 s in all leads at once. The linear map
 from the visible leads is fitted on the other half of the patients. Intervals and paired differences are
-bootstraps over patients. --write puts the tables between the markers `masked` of that file. The last line is one JSON object.
+bootstraps over patients. --write puts the tables between the markers `masked` of that file. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def first_measure(held: Held, models: Mapping[str, TMAE]) -> list[str]:
         start = 1 - before / squared_power(held, hidden)
         lines.append(
             f"The first CardioFusion's measure, for {name}: the error is {100 * (1 - after / before):.1f} %"
-            " smaller than the same network's before training. It says little: an untrained network's error is"
+            " smaller than the same network's before training. It says little: the error before training is"
             f" whatever its start makes it (here R2 = {start:.2f}; always answering with the mean is R2 = 0)."
         )
     return lines
