@@ -38,7 +38,7 @@ from cardiofusion.tmae import (
     squared_errors,
     true_beats,
 )
-from encoder import Dataset
+from features import Dataset
 from markers import arguments, write_between
 
 SHARES = (0.25, 0.4, 0.5, 0.6, 0.75, 0.9)

@@ -22,6 +22,7 @@ from cardiofusion.records import patient_folds
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-5, 0, 11))
 OUTER, INNER = 5, 4
+ALPHAS = (1e1, 1e2, 1e3, 1e4, 1e5)
 REPEATS = 1000
 SEED = 7
 
@@ -57,6 +58,12 @@ class Labels:
     def dealt(cls, names: tuple[str, ...], y: NDArray[np.float32], patients: NDArray[np.str_]) -> Labels:
         rng = np.random.default_rng(SEED)
         return cls(names, y, patients, patient_folds(patients, [1.0] * OUTER, rng, y))
+
+    def padded(self, n: int) -> Labels:
+        """The same with n rows after them of which nothing is known."""
+        y = np.concatenate([self.y, np.zeros((n, self.y.shape[1]), np.float32)])
+        patients = np.concatenate([self.patients, np.full(n, "nobody")])
+        return Labels(self.names, y, patients, np.concatenate([self.fold, np.full(n, -1)]))
 
     def take(self, rows: NDArray[np.intp]) -> Labels:
         return Labels.dealt(self.names, self.y[rows], self.patients[rows])
@@ -166,16 +173,35 @@ def regression_out_of_fold(features: NDArray[np.float32], y: Float, labels: Labe
     found = np.full(len(y), np.nan)
     for fold in np.unique(labels.fold):
         train, test = np.flatnonzero(labels.fold != fold), np.flatnonzero(labels.fold == fold)
-        inner = patient_folds(labels.patients[train], [1.0] * INNER, np.random.default_rng([SEED, 2]))
-        errors = []
-        for alpha in (1e1, 1e2, 1e3, 1e4, 1e5):
-            held = np.empty(len(train))
-            for k in range(INNER):
-                rest = train[inner != k]
-                held[inner == k] = _ridge(features[rest], y[rest], features[train[inner == k]], alpha)
-            errors.append((float(np.abs(held - y[train]).mean()), alpha))
-        found[test] = _ridge(features[train], y[train], features[test], min(errors)[1])
+        alpha = _alpha(features[train], y[train], labels.patients[train])
+        found[test] = _ridge(features[train], y[train], features[test], alpha)
     return found
+
+
+def scores_between(
+    train: NDArray[np.float32], labels: Labels, test: NDArray[np.float32], reader: Reader
+) -> Float:
+    """Scores [n test, label] of a reader that learnt on another population altogether."""
+    both = np.concatenate([train, test])
+    return reader(both, labels.padded(len(test)), np.arange(len(train)), np.arange(len(train), len(both)))
+
+
+def regression_between(
+    train: NDArray[np.float32], y: Float, labels: Labels, test: NDArray[np.float32]
+) -> Float:
+    """Ridge predictions of a number on another population; the strength is chosen where it was learnt."""
+    return _ridge(train, y, test, _alpha(train, y, labels.patients))
+
+
+def _alpha(features: NDArray[np.float32], y: Float, patients: NDArray[np.str_]) -> float:
+    inner = patient_folds(patients, [1.0] * INNER, np.random.default_rng([SEED, 2]))
+    errors = []
+    for alpha in ALPHAS:
+        held = np.empty(len(y))
+        for k in range(INNER):
+            held[inner == k] = _ridge(features[inner != k], y[inner != k], features[inner == k], alpha)
+        errors.append((float(np.abs(held - y).mean()), alpha))
+    return min(errors)[1]
 
 
 def _ridge(train: NDArray[np.float32], y: Float, test: NDArray[np.float32], alpha: float) -> Float:

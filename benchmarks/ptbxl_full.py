@@ -34,7 +34,7 @@ from cardiofusion.metrics import percentile_interval
 from cardiofusion.records import Cohort, RecordingError, RecordingSource
 from cardiofusion.signal import canonical
 from cardiofusion.tmae import TMAE
-from encoder import data_folder, trained, untrained
+from features import data_folder, trained, untrained
 from probing import Labels, Scored, held_out, score
 
 RELEASE = 21_799  # recordings of PTB-XL 1.0.3
