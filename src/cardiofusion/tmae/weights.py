@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from cardiofusion.records import BundleError
@@ -40,7 +41,11 @@ class ShippedEncoder:
 @cache
 def shipped_encoder() -> ShippedEncoder:
     """Read once and verified. Raises BundleError where the installed files are not those shipped."""
-    folder = files("cardiofusion.tmae").joinpath("shipped")
+    return read_shipped(files("cardiofusion.tmae").joinpath("shipped"))
+
+
+def read_shipped(folder: Traversable) -> ShippedEncoder:
+    """An encoder's folder as `cardiofusion pretrain` writes it, verified. Raises BundleError."""
     try:
         raw = folder.joinpath(CARD).read_bytes()
         card = json.loads(raw)
