@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder virtual peers transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder virtual speed peers transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -44,6 +44,9 @@ encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-lo
 
 virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
 	$(BIN)/python benchmarks/virtual.py
+
+speed: setup ## the encoder's graph by itself: time, memory, and the same in fewer bits, into docs/encoder-log.md
+	$(BIN)/python benchmarks/encoder_speed.py --write docs/encoder-log.md
 
 peers: ## MiniRocket, in an environment of its own
 	$(PYTHON) -m venv .venv-peers
