@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder virtual speed peers transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder virtual speed peers transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -58,6 +58,9 @@ transcript: setup ## README's transcript: runs the demo
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
 	  --screenshot=docs/pictures/sheet.png --window-size=1180,1600 file://$(abspath $(OUT))/sheet.html
+
+encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
+	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))
 
 clean:
 	rm -rf $(VENV) build dist runs demo

@@ -105,6 +105,13 @@ def trained(path: Path) -> TMAE:
     return model.eval()
 
 
+def shipped() -> TMAE:
+    """The encoder that comes with the package."""
+    from cardiofusion.tmae import pretrained
+
+    return pretrained()
+
+
 def untrained(seed: int = 7) -> TMAE:
     torch.manual_seed(seed)
     return TMAE(TMAEConfig()).eval()

@@ -37,7 +37,7 @@ from cardiofusion.export import encoder_graph
 from cardiofusion.metrics import percentile_interval
 from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.tmae import TMAE
-from encoder import Dataset, trained
+from encoder import Dataset, shipped, trained
 from latency import PAUSE_S, ROUNDS, milliseconds, together, yardstick
 from markers import arguments, write_between
 from probing import Labels, Scored, out_of_fold, score
@@ -280,12 +280,6 @@ def main() -> None:
     if target:
         write_between(target, "encoder_speed", content)
     print(json.dumps(found))
-
-
-def shipped() -> TMAE:
-    from cardiofusion.tmae import pretrained
-
-    return pretrained()
 
 
 if __name__ == "__main__":
