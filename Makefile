@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder ptbxl-full virtual peers transcript pictures clean
+.PHONY: setup demo test lint pretrain studies results latency encoder masked ptbxl-full virtual speed peers transcript \
+  pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -38,15 +39,24 @@ results: setup ## README's table from the studies' metrics.json
 latency: setup ## README's table of latencies
 	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original --write README.md
 
-encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-log.md
-	$(BIN)/python benchmarks/encoder.py runs/ptb-xl/encoder.safetensors runs/original/encoder.safetensors \
-	  --write docs/encoder-log.md
+pretrain: setup ## the shipped encoder again, from its seed (an hour and a half on one core) into runs/encoder
+	$(BIN)/cardiofusion pretrain --out runs/encoder --setting shipped --threads 1 \
+	  --corpus code15=$${CARDIOFUSION_DATA:-../shared/data}/code15
+
+encoder: setup ## the shipped encoder's linear probes beside peers, into docs/encoder-log.md
+	$(BIN)/python benchmarks/encoder.py $(ENCODER) --write docs/encoder-log.md
+
+masked: setup ## its masked R2 beside predictors that need no network, into docs/encoder-log.md
+	$(BIN)/python benchmarks/masked.py $(ENCODER) --write docs/encoder-log.md
 
 ptbxl-full: setup ## the published protocol on PTB-XL: six label sets (see `cardiofusion data fetch`)
 	$(BIN)/python benchmarks/ptbxl_full.py $(ENCODER)
 
 virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
 	$(BIN)/python benchmarks/virtual.py
+
+speed: setup ## the encoder's graph by itself: time, memory, and the same in fewer bits, into docs/encoder-log.md
+	$(BIN)/python benchmarks/encoder_speed.py --write docs/encoder-log.md
 
 peers: ## MiniRocket, in an environment of its own
 	$(PYTHON) -m venv .venv-peers
@@ -58,6 +68,9 @@ transcript: setup ## README's transcript: runs the demo
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
 	  --screenshot=docs/pictures/sheet.png --window-size=1180,1600 file://$(abspath $(OUT))/sheet.html
+
+encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
+	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))
 
 clean:
 	rm -rf $(VENV) build dist runs demo

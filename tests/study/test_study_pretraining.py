@@ -65,7 +65,9 @@ def test_what_it_writes_can_be_shipped(made: Path) -> None:
     assert load_encoder(made).config.n_causes > 0
 
 
-def test_stopped_it_goes_on_and_ends_with_the_same_weights(made: Path, corpus: Cohort, tmp_path: Path) -> None:
+def test_stopped_it_goes_on_and_ends_with_the_same_weights(
+    made: Path, corpus: Cohort, tmp_path: Path
+) -> None:
     out = tmp_path / "encoder"
     with pytest.raises(KeyboardInterrupt):
         pretrain_alone(TINY, [corpus], out, StopAt(5), seed=3, threads=1)
@@ -78,7 +80,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_every_epoch_meets_other_virtual_patients(monkeypatch: pytest.MonkeyPatch, corpus: Cohort, tmp_path: Path) -> None:
+def test_every_epoch_meets_other_virtual_patients(
+    monkeypatch: pytest.MonkeyPatch, corpus: Cohort, tmp_path: Path
+) -> None:
     from cardiofusion.study import pretraining
 
     seeds = []

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from cardiofusion.cmaf.model import CMAF, ecg_tokens
 from cardiofusion.export.attention import OPSET, fused_attention
+from cardiofusion.export.rows import RowEncoder
 from cardiofusion.records import ExportError
 from cardiofusion.tmae.model import N_LEADS, TMAE, Encoder
 
@@ -36,9 +37,10 @@ def encoder_graph(model: TMAE) -> bytes:
         def __init__(self) -> None:
             super().__init__()
             self.model = model
+            self.rows = RowEncoder(model.encoder)
 
         def forward(self, signal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-            tokens = ecg_tokens(self.model.encoder, self.model.encoder(signal, present), present)
+            tokens = ecg_tokens(self.model.encoder, self.rows(signal, present), present)
             return tokens, self.model.embedding(tokens[:, -1])
 
     example = (torch.randn(2, N_LEADS, model.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
