@@ -1,4 +1,4 @@
-"""Pretraining by itself: it writes what the package ships, goes on where it stopped, and studies can use it."""
+"""Pretraining by itself writes what the package ships, goes on where it stopped, and serves studies."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_settings_differ_in_length_only() -> None:
     assert replace(SETTINGS["laptop"], epochs=SETTINGS["shipped"].epochs) == SETTINGS["shipped"]
 
 
-# --- studies that take the shipped one -----------------------------------------------------------------------
+# --- studies that take the shipped one -----------------------------------------------------------------
 
 
 def test_a_study_without_epochs_takes_the_shipped_encoder(tmp_path: Path) -> None:
