@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder virtual peers transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder supervised virtual peers transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -41,6 +41,9 @@ latency: setup ## README's table of latencies
 encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-log.md
 	$(BIN)/python benchmarks/encoder.py runs/ptb-xl/encoder.safetensors runs/original/encoder.safetensors \
 	  --write docs/encoder-log.md
+
+supervised: setup ## networks trained on labels, from scratch and from the encoder, into docs/encoder-log.md
+	$(BIN)/python benchmarks/supervised.py --write docs/encoder-log.md
 
 virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
 	$(BIN)/python benchmarks/virtual.py

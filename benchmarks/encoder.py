@@ -98,10 +98,14 @@ def embedding(model: TMAE) -> Encoder:
 
 
 def trained(path: Path) -> TMAE:
-    tensors = load_file(path)
+    """The encoder and its causes; the decoder, which nothing here asks, may be of another day's shape."""
+    tensors = {name: value for name, value in load_file(path).items() if not name.startswith("decoder.")}
     causes = tensors["causes.weight"].shape[0] if "causes.weight" in tensors else 0
     model = TMAE(TMAEConfig(n_causes=causes))
-    model.load_state_dict(tensors)
+    found = model.load_state_dict(tensors, strict=False)
+    missing = [name for name in found.missing_keys if not name.startswith("decoder.")]
+    if missing or found.unexpected_keys:
+        raise ValueError(f"{path}: lacks {missing}, has {found.unexpected_keys} besides")
     return model.eval()
 
 
