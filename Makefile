@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint studies results latency encoder supervised virtual peers transcript pictures clean
+.PHONY: setup demo test lint studies results latency encoder supervised ptbxl-full virtual peers transcript pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -44,6 +44,9 @@ encoder: setup ## the encoders' linear probes beside peers, into docs/encoder-lo
 
 supervised: setup ## networks trained on labels, from scratch and from the encoder, into docs/encoder-log.md
 	$(BIN)/python benchmarks/supervised.py --write docs/encoder-log.md
+
+ptbxl-full: setup ## the published protocol on PTB-XL: six label sets (see `cardiofusion data fetch`)
+	$(BIN)/python benchmarks/ptbxl_full.py $(ENCODER)
 
 virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
 	$(BIN)/python benchmarks/virtual.py

@@ -38,9 +38,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        last = convolution(outputs, outputs)
-        nn.init.zeros_(last[1].weight)
-        self.body = nn.Sequential(convolution(inputs, outputs, stride=stride), nn.ReLU(), last)
+        first, last = convolution(inputs, outputs, stride=stride), convolution(outputs, outputs)
+        nn.init.zeros_(last.get_parameter("1.weight"))
+        self.body = nn.Sequential(first, nn.ReLU(), last)
         shortcut: list[nn.Module] = []
         if stride > 1:
             shortcut.append(nn.AvgPool1d(stride, ceil_mode=True))

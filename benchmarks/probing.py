@@ -114,6 +114,20 @@ def linear(
     return found
 
 
+def held_out(
+    features: NDArray[np.float32],
+    labels: Labels,
+    train: NDArray[np.intp],
+    choose: NDArray[np.intp],
+    test: NDArray[np.intp],
+) -> Float:
+    """Scores [test row, label] of the linear probe on `train`, each label's strength the best on `choose`."""
+    path = _path(features[train], labels.y[train], features[np.append(choose, test)], STRENGTHS)
+    chosen, tested = np.split(path, [len(choose)], axis=1)
+    best = [_best(chosen[:, :, c], labels.y[choose, c]) for c in range(labels.y.shape[1])]
+    return np.stack([tested[k, :, c] for c, k in enumerate(best)], axis=1)
+
+
 def _best(path: Float, y: NDArray[np.float32]) -> int:
     if y.min() == y.max():
         return 0

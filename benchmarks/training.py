@@ -121,7 +121,8 @@ def train(net: nn.Module, ecgs: Ecgs, y: Tensor, rows: Rows, recipe: Recipe, see
     net.train()
     for step, batch in zip(range(total), _batches(rows, recipe.batch, rng), strict=False):
         logits = net(*ecgs.varied(batch, recipe, rng))
-        functional.binary_cross_entropy_with_logits(logits, y[torch.from_numpy(batch)]).backward()
+        loss = functional.binary_cross_entropy_with_logits(logits, y[torch.from_numpy(batch)])
+        torch.autograd.backward(loss)
         rate = warm_cosine(step, total, recipe.rate, math.ceil(WARM * total))
         for optimiser, share in optimisers:
             optimiser.step(share * rate)
@@ -175,7 +176,7 @@ def reader(name: str, contender: Contender, ecgs: Ecgs, memory: Path) -> Reader:
                 train(net, ecgs, y, train_rows, recipe, seed)
                 _keep(path, logits_of(net, ecgs, test, recipe), time.perf_counter() - began)
             votes.append(_recall(name, path, len(train_rows)))
-        return np.mean(votes, axis=0, dtype=np.float64)
+        return np.asarray(np.mean(votes, axis=0), np.float64)
 
     return read
 
@@ -183,7 +184,7 @@ def reader(name: str, contender: Contender, ecgs: Ecgs, memory: Path) -> Reader:
 def _digest(recipe: str, seed: int, net: nn.Module, *arrays: NDArray[np.generic]) -> str:
     found = hashlib.sha256(f"{recipe} {seed}".encode())
     for value in (*(v.numpy() for v in net.state_dict().values()), *arrays):
-        found.update(np.ascontiguousarray(value))
+        found.update(value.tobytes())
     return found.hexdigest()[:20]
 
 

@@ -45,7 +45,9 @@ def test_help_documents_the_command_and_all_its_options(run, path, command):
 def test_help_names_every_command_and_what_this_is_not(run):
     ran = run("--help")
     assert ran.code == 0
-    assert set(commands.commands) == {"assess", "demo", "embed", "inspect", "study", "train"}
+    assert set(commands.commands) == {
+        *("assess", "data", "demo", "embed", "inspect", "pretrain", "study", "train")
+    }
     assert all(name in ran.out for name in commands.commands)
     assert "Not a medical device" in " ".join(ran.out.split())
 
@@ -241,3 +243,18 @@ def test_study_new_writes_a_file_that_is_read(run, tmp_path):
     assert ran.code == 0
     assert str(out) in ran.out
     assert {column.name for column in read_study(out).columns} == {"age", "sex"}
+
+
+# --- data fetch --------------------------------------------------------------------------------------------
+
+
+def test_data_fetch_says_what_it_did_and_is_done_the_second_time(run, mirror, tmp_path):
+    folder = tmp_path / "ptb-xl"
+    command = ("data", "fetch", "ptb-xl", "--to", folder, "--base-url", mirror.url)
+    ran = run(*command)
+    assert ran.code == 0
+    assert ran.out == f"{folder}: PTB-XL 1.0.3 complete, 8 files (8 fetched now)\n"
+    assert (folder / "records100" / "00000" / "00001_lr.hea").exists()
+    assert "8 files (0 fetched now)" in run(*command).out
+    assert "8 files (4 fetched now)" in run(*command, "--rate", "500").out
+    assert (folder / "records500" / "00000" / "00001_hr.hea").exists()

@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,6 +233,22 @@ def test_an_embedding_of_nothing(refused, tiny_bundle, tmp_path):
     assert not out.exists()
 
 
+# --- the network -------------------------------------------------------------------------------------------
+
+
+def test_a_release_that_is_not_what_it_should_be(refused, mirror, tmp_path):
+    command = ("data", "fetch", "ptb-xl", "--to", tmp_path / "ptb-xl", "--base-url", mirror.url)
+    mirror.served["records100/00000/00002_lr.dat"] = b"not what was listed"
+    assert "SHA-256" in refused(*command)
+    mirror.statuses["records100/00000/00002_lr.dat"] = [404]
+    assert "404" in refused(*command)
+    mirror.listed = [f"{'0' * 64} ../../evil"]
+    assert "line 14" in refused(*command)
+    assert "cannot be fetched" in refused("data", "fetch", "ptbxl", "--to", tmp_path)
+    refused("data", "fetch", "ptb-xl", "--to", tmp_path, "--base-url", "file:///etc/")
+    refused("data", "fetch", "ptb-xl", "--to", tmp_path, "--rate", "250")
+
+
 # --- disk and Ctrl-C ---------------------------------------------------------------------------------------
 
 
@@ -277,6 +295,15 @@ def test_a_full_disk(refused, full_disk, tiny_bundle, tiny_folder, virtual_patie
         assert "space" in refused(*command)
     left = {path.name for path in full_disk.iterdir()} - {"bundle.work"}
     assert sorted(left) == before
+    assert (full_disk / "kept.txt").read_text() == "complete before"
+
+
+def test_a_full_disk_ends_a_download(refused, full_disk, mirror):
+    command = ("data", "fetch", "ptb-xl", "--to", full_disk / "ptb-xl", "--base-url", mirror.url)
+    assert "space" in refused(*command)
+    (full_disk / "filler").unlink()
+    assert "space" in refused(*command)
+    assert list(full_disk.rglob("*.part"))
     assert (full_disk / "kept.txt").read_text() == "complete before"
 
 
@@ -327,3 +354,24 @@ def test_the_bundle_is_never_written_to(run, tiny_bundle, virtual_patient):
     run("assess", tiny_bundle, "--ecg", virtual_patient.header)
     assert {path.name: path.stat().st_mtime_ns for path in tiny_bundle.iterdir()} == before
     assert System.load(Path(tiny_bundle)).manifest.name == "tiny"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_ends_a_download_at_once_though_the_server_is_silent(run, mirror, tmp_path):
+    silent = "records100/00000/00002_lr.dat"
+    mirror.silent.add(silent)
+    command = ("data", "fetch", "ptb-xl", "--to", str(tmp_path / "ptb-xl"), "--base-url", mirror.url)
+    program = "import sys; from cardiofusion.cli import main; main(sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while (silent, None) not in mirror.asked:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "goes on from there" in said
+    assert "Traceback" not in said
+    mirror.silent.clear()
+    assert run(*command).code == 0

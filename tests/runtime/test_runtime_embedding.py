@@ -13,7 +13,6 @@ from cardiofusion.records import InMemory, InputError, Recording, RecordingError
 from cardiofusion.runtime import System, embed_to_file
 from cardiofusion.signal import canonical
 from cardiofusion.simulate import virtual_cohort
-from cardiofusion.study import read_study
 from cardiofusion.study.encoding import load_encoder
 
 N = 80
@@ -53,7 +52,7 @@ def errors(path):
 @pytest.fixture(scope="module")
 def whole(tiny_system, sources, tmp_path_factory):
     out = tmp_path_factory.mktemp("embed") / "whole.npz"
-    assert embed_to_file(tiny_system, sources, out) == (N, 0)
+    assert embed_to_file(tiny_system.encoder, sources, out) == (N, 0)
     return arrays(out)
 
 
@@ -67,32 +66,32 @@ def test_the_file_holds_ids_in_the_order_of_the_data_set(whole, sources):
 
 
 def test_the_same_ecgs_give_the_same_file(tiny_bundle, sources, whole, tmp_path):
-    embed_to_file(System.load(tiny_bundle), sources, tmp_path / "again.npz")
+    embed_to_file(System.load(tiny_bundle).encoder, sources, tmp_path / "again.npz")
     same(arrays(tmp_path / "again.npz"), whole)
 
 
 def test_an_embedding_does_not_depend_on_who_is_beside_it(tiny_system, sources, whole):
-    alone = tiny_system.embed([canonical(sources[5].read())])[0]
+    alone = tiny_system.encoder.embed([canonical(sources[5].read())])[0]
     np.testing.assert_allclose(alone, whole["embedding"][5], atol=1e-5)
 
 
 @pytest.mark.parametrize("leads", [12, 8, 1])
 def test_the_runtime_embeds_as_torch_does(tiny_system, tiny_folder, sources, leads):
     """Parity of training and runtime: the same canonical ECG, 1e-4."""
-    model = load_encoder(read_study(tiny_folder / "tiny.toml").pretrain, tiny_folder / "bundle.work/pretrain")
+    model = load_encoder(tiny_folder / "bundle.work/pretrain")
     recordings = [source.read() for source in sources[:6]]
     ecgs = [canonical(replace(r, signal=r.signal[-leads:], leads=r.leads[-leads:])) for r in recordings]
     signal, present = np.stack([e.signal for e in ecgs]), np.stack([e.present for e in ecgs])
     with torch.no_grad():
         expected = model.embed(torch.from_numpy(signal), torch.from_numpy(present)).numpy()
-    np.testing.assert_allclose(tiny_system.embed(ecgs), expected, atol=1e-4)
+    np.testing.assert_allclose(tiny_system.encoder.embed(ecgs), expected, atol=1e-4)
 
 
 def test_training_embedded_the_cohort_as_the_runtime_does(tiny_system, tiny_folder):
     """The embeddings that the study kept are those of the runtime, for the records the bundle was made of."""
     kept = np.load(tiny_folder / "bundle.work/embed-cohort/embedding.npy", allow_pickle=False)
     first = virtual_cohort(640, 7).recordings[:4]
-    found = tiny_system.embed([canonical(source.read()) for source in first])
+    found = tiny_system.encoder.embed([canonical(source.read()) for source in first])
     np.testing.assert_allclose(found, kept[:4], atol=1e-4)
 
 
@@ -100,7 +99,7 @@ def test_bad_records_never_stop_the_rest_and_are_listed(tiny_system, sources, wh
     flat = replace(sources[3].read(), signal=np.zeros((12, 1000), np.float32), record_id="flat")
     mixed = [Corrupt("broken"), *sources[:10], InMemory(flat), *sources[10:40]]
     out = tmp_path / "mixed.npz"
-    assert embed_to_file(tiny_system, mixed, out) == (40, 2)
+    assert embed_to_file(tiny_system.encoder, mixed, out) == (40, 2)
     found = arrays(out)
     assert found["ids"].tolist() == [source.record_id for source in sources[:40]]
     np.testing.assert_allclose(found["embedding"], whole["embedding"][:40], atol=1e-5)
@@ -112,14 +111,14 @@ def test_bad_records_never_stop_the_rest_and_are_listed(tiny_system, sources, wh
 
 def test_all_bad_gives_an_empty_file_and_the_whole_list(tiny_system, tmp_path):
     out = tmp_path / "none.npz"
-    assert embed_to_file(tiny_system, [Corrupt("a"), Corrupt("b")], out) == (0, 2)
+    assert embed_to_file(tiny_system.encoder, [Corrupt("a"), Corrupt("b")], out) == (0, 2)
     assert len(arrays(out)["ids"]) == 0
     assert len(errors(out)) == 2
 
 
 def test_no_record_at_all_is_an_error(tiny_system, tmp_path):
     with pytest.raises(InputError):
-        embed_to_file(tiny_system, [], tmp_path / "x.npz")
+        embed_to_file(tiny_system.encoder, [], tmp_path / "x.npz")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,10 +132,10 @@ def test_stopped_between_records_it_goes_on_and_gives_the_same_file(tiny_system,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        embed_to_file(tiny_system, mixed, out, stop)
+        embed_to_file(tiny_system.encoder, mixed, out, stop)
     assert not out.exists()
     done = []
-    embed_to_file(tiny_system, mixed, out, lambda at, _: done.append(at))
+    embed_to_file(tiny_system.encoder, mixed, out, lambda at, _: done.append(at))
     assert done[0] > N // 2
     same(arrays(out), whole)
     assert [entry["record"] for entry in errors(out)] == ["broken"]
@@ -161,8 +160,8 @@ def test_stopped_while_reading_it_goes_on_and_gives_the_same_file(tiny_system, s
     interrupted = list(sources)
     interrupted[50] = StopsOnce(sources[50])
     with pytest.raises(KeyboardInterrupt):
-        embed_to_file(tiny_system, interrupted, out)
-    embed_to_file(tiny_system, interrupted, out)
+        embed_to_file(tiny_system.encoder, interrupted, out)
+    embed_to_file(tiny_system.encoder, interrupted, out)
     same(arrays(out), whole)
 
 
@@ -173,13 +172,13 @@ def test_what_another_run_left_is_not_mixed_in(tiny_system, sources, whole, tmp_
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        embed_to_file(tiny_system, sources[40:], out, stop)
-    embed_to_file(tiny_system, sources[:40], out)
+        embed_to_file(tiny_system.encoder, sources[40:], out, stop)
+    embed_to_file(tiny_system.encoder, sources[:40], out)
     assert arrays(out)["ids"].tolist() == whole["ids"][:40].tolist()
 
 
 def test_a_damaged_partial_file_is_begun_anew(tiny_system, sources, whole, tmp_path):
     out = tmp_path / "damaged.npz"
     out.with_name("damaged.npz.partial").write_bytes(b"PK\x03\x04 nothing of use")
-    embed_to_file(tiny_system, sources[:5], out)
+    embed_to_file(tiny_system.encoder, sources[:5], out)
     assert arrays(out)["ids"].tolist() == whole["ids"][:5].tolist()

@@ -11,12 +11,14 @@ from cardiofusion.tmae import (
     TMAE,
     TMAEConfig,
     Unlabelled,
+    expected_beats,
     interpolation,
     masks_for,
     mean_beat,
     network,
     other_leads,
     pooled_r2,
+    spans_for,
     squared_errors,
     true_beats,
 )
@@ -181,6 +183,36 @@ def test_mean_beat_is_exact_on_a_periodic_signal() -> None:
     filled = mean_beat(peaks)(np.where(hidden, 0, truth), hidden, np.ones((2, 12), dtype=bool))
     inside = slice(50 - 35, 850 + 65)
     np.testing.assert_allclose(filled[..., inside], truth[..., inside], atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0, 220, 560, 800])
+def test_the_expected_beats_of_a_regular_rhythm_are_the_true_ones(start: int) -> None:
+    peaks = np.arange(50, 1000, 90)
+    hidden = np.zeros((1, 12, 1000), dtype=bool)
+    hidden[:, :, start : start + 200] = True
+    (found,) = expected_beats([peaks], hidden)
+    assert np.array_equal(found, peaks)
+
+
+def test_nothing_inside_the_span_tells_where_beats_are_expected() -> None:
+    hidden = np.zeros((1, 12, 1000), dtype=bool)
+    hidden[:, :, 400:600] = True
+    seen = np.array([100, 200, 300, 650, 750])
+    one, other = (expected_beats([np.sort(np.r_[seen, extra])], hidden)[0] for extra in ([420, 430], [590]))
+    assert np.array_equal(one, other)
+    assert len(one) > len(seen)
+
+
+def test_a_span_is_hidden_in_all_leads_that_are_there() -> None:
+    present = np.ones((30, 12), dtype=bool)
+    present[:, 5] = False
+    hidden = spans_for(Unlabelled(np.zeros((30, 12, 1000), np.float32), present), 150, seed=3)
+    assert not hidden[:, 5].any()
+    assert np.all(hidden[:, 0].sum(axis=1) == 150)
+    assert np.array_equal(hidden[:, 0], hidden[:, 11])
+    starts = hidden[:, 0].argmax(axis=1)
+    assert all(hidden[k, 0, s : s + 150].all() for k, s in enumerate(starts))
+    assert len(set(starts.tolist())) > 10
 
 
 def test_mean_beat_without_beats_is_the_mean() -> None:

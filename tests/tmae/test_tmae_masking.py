@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches
+from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches, time_spans
 from cardiofusion.tmae.model import N_LEADS
 
 lead_sets = st.lists(st.booleans(), min_size=N_LEADS, max_size=N_LEADS).filter(any)
@@ -38,6 +38,38 @@ def test_the_right_share_is_hidden_for_any_leads(
         shown[index] = True
         complement = ~shown.view(N_LEADS, n_patches) & leads[:, None]
         assert torch.equal(hidden[ecg], complement)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches, st.integers(4, 12), st.integers(1, 3), shares, seeds)
+def test_a_span_is_hidden_in_all_leads_and_a_share_of_the_rest(
+    present: Tensor, n_patches: int, longest: int, share: float, seed: int
+) -> None:
+    seen = time_spans(present, n_patches, longest, share, dice(seed))
+    for ecg, leads in enumerate(present):
+        index = seen.index[ecg][seen.valid[ecg]]
+        assert len(set(seen.index[ecg].tolist())) == seen.index.shape[1]
+        assert bool(leads[index // n_patches].all())
+        shown = torch.zeros(n_patches, dtype=torch.bool)
+        shown[index % n_patches] = True
+        runs = "".join("." if seen_at else "#" for seen_at in shown.tolist())
+        assert "#" in runs
+        outside = range(n_patches - longest, n_patches)
+        n = int(leads.sum())
+        assert any(abs(len(index) - max(1.0, (1 - share) * n * rest)) <= 0.501 for rest in outside)
+
+
+def test_all_of_the_rest_is_seen_beside_a_span_when_nothing_more_is_hidden() -> None:
+    present = torch.ones(50, N_LEADS, dtype=torch.bool)
+    seen = time_spans(present, 10, 3, 0.0, dice(0))
+    lengths = set()
+    for index, valid in zip(seen.index, seen.valid, strict=True):
+        columns = sorted(set((index[valid] % 10).tolist()))
+        gap = sorted(set(range(10)) - set(columns))
+        assert gap == list(range(gap[0], gap[-1] + 1))
+        lengths.add(len(gap))
+        assert int(valid.sum()) == N_LEADS * len(columns)
+    assert lengths == {1, 2, 3}
 
 
 @settings(deadline=None, max_examples=60)

@@ -24,7 +24,7 @@ TINY = TMAEConfig(
     patch=20,
     n_causes=2,
 )
-SHORT = PretrainingOptions(epochs=3, batch=8)
+SHORT = PretrainingOptions(epochs=3, batch=8, real_batch=8)
 STEPS = 4  # an epoch of 32 ECGs
 IS_FLAG = np.array([False, True])
 
@@ -73,7 +73,7 @@ def undisturbed() -> tuple[TMAE, list[Epoch]]:
 
 
 def test_every_loss_goes_down() -> None:
-    options = PretrainingOptions(epochs=30, batch=8, learning_rate=5e-3)
+    options = PretrainingOptions(epochs=30, batch=8, real_batch=8, learning_rate=5e-3)
     model, history = pretrain(real_ecgs(), virtual_ecgs(), TINY, options, seed=0)
     first, last = history[0], history[-1]
     assert [epoch.number for epoch in history] == list(range(30))
@@ -213,7 +213,7 @@ def test_several_workers_end_with_the_same_weights_each_time(threads: int) -> No
 
 def test_several_workers_learn_as_one_does() -> None:
     """A batch in parts has the gradient of the whole, but for the masks drawn."""
-    options = PretrainingOptions(epochs=30, batch=8, learning_rate=5e-3)
+    options = PretrainingOptions(epochs=30, batch=8, real_batch=8, learning_rate=5e-3)
     one, many = (pretrain(real_ecgs(), virtual_ecgs(), TINY, options, 0, threads=n)[1] for n in (1, 2))
     assert many[-1].reconstruction == pytest.approx(one[-1].reconstruction, rel=0.25)
     assert many[-1].causes_full < 0.8 * many[0].causes_full

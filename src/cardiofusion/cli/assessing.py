@@ -9,7 +9,7 @@ import click
 
 from cardiofusion.cli.clinical import read_clinical, read_settings
 from cardiofusion.cli.progress import ConsoleReporter
-from cardiofusion.records import BundleError, InputError, write_text
+from cardiofusion.records import InputError, write_text
 
 PATH = click.Path(path_type=Path)
 
@@ -56,19 +56,18 @@ def assess(
 @click.option("--dataset", metavar="NAME", help="a published data set: ptb-xl or code15")
 @click.option("--data", type=PATH, metavar="DIR", help="the data set's folder")
 @click.option("--ecg", type=PATH, metavar="DIR", help="any folder of ECG files")
-@click.option("--bundle", type=PATH, metavar="BUNDLE", help="whose encoder to use")
+@click.option("--bundle", type=PATH, metavar="BUNDLE", help="whose encoder to use (default: the shipped one)")
 @click.option("--out", required=True, type=PATH, metavar="FILE.npz", help="the file to write")
 def embed(dataset: str | None, data: Path | None, ecg: Path | None, bundle: Path | None, out: Path) -> None:
     """Embeddings of many ECGs: arrays ids, embedding [n, d] and quality; refusals in FILE.errors.csv."""
-    from cardiofusion.runtime import System, embed_to_file
+    from cardiofusion.runtime import Encoder, System, embed_to_file
+    from cardiofusion.tmae import shipped_encoder
 
-    if bundle is None:
-        raise BundleError("bundle.none", "no bundle is named, and none is shipped yet", "add --bundle BUNDLE")
     sources = _sources(dataset, data, ecg)
-    system = System.load(bundle)
+    encoder = System.load(bundle).encoder if bundle else Encoder(shipped_encoder())
     with ConsoleReporter() as reporter:
         reporter.stage("embed", False)
-        embedded, refused = embed_to_file(system, sources, out, reporter.step)
+        embedded, refused = embed_to_file(encoder, sources, out, reporter.step)
     click.echo(
         f"{out}: {embedded} embedded, {refused} refused"
         + (f" (see {out.name}.errors.csv)" if refused else "")

@@ -1,16 +1,19 @@
-"""`train`, `study new` and `demo`."""
+"""`train`, `pretrain`, `study new` and `demo`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from cardiofusion.bundle import read_bundle
 from cardiofusion.cli.progress import ConsoleReporter
-from cardiofusion.records import ExtraMissingError, StorageError, write_text
+from cardiofusion.records import ExtraMissingError, InputError, StorageError, write_text
 
+CORPORA = ("code15", "ptb-xl", "folder")
 PATH = click.Path(path_type=Path)
 
 
@@ -23,6 +26,55 @@ def train(study_file: Path, out: Path, work: Path | None) -> None:
     from cardiofusion.study import read_study
 
     _train(read_study(study_file), out, work)
+
+
+@click.command()
+@click.option("--out", required=True, type=PATH, metavar="DIR", help="the folder to write the encoder to")
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    metavar="DATASET=DIR",
+    help="ECGs without labels: code15=DIR, ptb-xl=DIR or folder=DIR; may be given again",
+)
+@click.option(
+    "--setting",
+    type=click.Choice(["laptop", "shipped"]),
+    default="laptop",
+    show_default=True,
+    help="a quarter of an hour, or as long as the shipped encoder learnt",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=7, show_default=True, help="of every choice"
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="CPU threads")
+def pretrain(out: Path, corpora: tuple[str, ...], setting: str, seed: int, threads: int) -> None:
+    """Pretrain the ECG encoder on virtual patients and unlabelled ECGs; stopped, it goes on where it was."""
+    named = [_corpus(given) for given in corpora]
+    with _training_extra():
+        from cardiofusion.study import SETTINGS, load_corpus, pretrain_alone
+    loaded = [load_corpus(dataset, folder) for dataset, folder in named]
+    with ConsoleReporter() as reporter:
+        card = pretrain_alone(SETTINGS[setting], loaded, out, reporter, seed, threads)
+    click.echo(
+        f"encoder     {out / 'encoder.safetensors'}  (sha256 {card['sha256']['encoder.safetensors'][:12]}...)"
+    )
+    click.echo(f"parameters  {sum(card['parameters'].values()):,}")
+    click.echo(
+        f"learnt from {card['usable_ecgs']:,} real ECGs and {card['data'][-1]['n_recordings']:,} virtual ones"
+    )
+    click.echo(f"cost        {card['minutes']} min")
+
+
+def _corpus(given: str) -> tuple[str, Path]:
+    dataset, sign, folder = given.partition("=")
+    if not sign or dataset not in CORPORA or not folder:
+        raise InputError(
+            "input.corpus",
+            f"--corpus {given} names no data set and folder",
+            f"DATASET is {', '.join(CORPORA)}",
+        )
+    return dataset, Path(folder)
 
 
 @click.group()
@@ -68,12 +120,8 @@ def _train(plan: object, out: Path, work: Path | None) -> None:
     from cardiofusion.study import Study
 
     assert isinstance(plan, Study)
-    try:
+    with _training_extra():
         from cardiofusion.study import report_path, train_study
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("cardiofusion"):
-            raise  # a mistake of ours, not a package that is not there
-        raise ExtraMissingError("training", "train") from error
     with ConsoleReporter() as reporter:
         digest = train_study(plan, out, reporter, work)
     manifest = read_bundle(out, digest).manifest
@@ -84,3 +132,14 @@ def _train(plan: object, out: Path, work: Path | None) -> None:
     click.echo(f"cost        {spent / 60:.1f} min in its stages, peak memory {memory:,} MiB")
     for line in manifest.details["notes"]:
         click.echo(f"finding     {line}")
+
+
+@contextmanager
+def _training_extra() -> Iterator[None]:
+    """Says which extra to install where training's packages are not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("cardiofusion"):
+            raise  # a mistake of ours, not a package that is not there
+        raise ExtraMissingError("training", "train") from error

@@ -3,17 +3,21 @@
 from cardiofusion.datasets.cardio70k import load_cardio70k
 from cardiofusion.datasets.catalogue import DATASETS, load_dataset
 from cardiofusion.datasets.code15 import load_code15
+from cardiofusion.datasets.fetch import RELEASES, Fetched, fetch_dataset
 from cardiofusion.datasets.folder import ColumnSpec, FolderSpec, TaskSpec, load_folder
 from cardiofusion.datasets.look import ColumnLook, TableLook, look
 from cardiofusion.datasets.ptbxl import load_ptbxl
 
 __all__ = [
     "DATASETS",
+    "RELEASES",
     "ColumnLook",
     "ColumnSpec",
+    "Fetched",
     "FolderSpec",
     "TableLook",
     "TaskSpec",
+    "fetch_dataset",
     "load_cardio70k",
     "load_code15",
     "load_dataset",

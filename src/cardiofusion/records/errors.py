@@ -10,6 +10,7 @@
     ├── BundleError             a bundle that cannot be trusted or understood
     ├── ExtraMissingError       a feature whose optional packages are not installed
     ├── ExportError             the ONNX export cannot run on this machine
+    ├── FetchError              a server that does not give what was asked for
     └── StorageError            the disk refused (full, read-only, gone)
 
 `code` is stable and machine-readable ("recording.truncated"), `message` says what is wrong in one
@@ -78,6 +79,10 @@ class ExtraMissingError(CardioFusionError):
 
 class ExportError(CardioFusionError):
     """The ONNX export cannot run on this machine; the training it follows is kept."""
+
+
+class FetchError(CardioFusionError):
+    """A server that cannot be reached, or that gives something else than what its publisher released."""
 
 
 class StorageError(CardioFusionError):

@@ -1,7 +1,7 @@
 """A bundle that answers: recording and clinical row in, `Assessment` out. No torch."""
 
 from cardiofusion.runtime.embedding import embed_to_file
-from cardiofusion.runtime.models import Encoded
+from cardiofusion.runtime.models import Encoded, Encoder
 from cardiofusion.runtime.system import System
 
-__all__ = ["Encoded", "System", "embed_to_file"]
+__all__ = ["Encoded", "Encoder", "System", "embed_to_file"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import InputError, RecordingError, RecordingSource, write_bytes, write_text
-from cardiofusion.runtime.system import System
+from cardiofusion.runtime.models import Encoder
 from cardiofusion.signal import CanonicalECG, assess_quality, canonical
 
 BATCH = 32
@@ -23,7 +23,7 @@ SAVE_SECONDS = 10.0
 
 
 def embed_to_file(
-    system: System,
+    encoder: Encoder,
     sources: Sequence[RecordingSource],
     out: Path,
     on_step: Callable[[int, int], None] | None = None,
@@ -35,11 +35,11 @@ def embed_to_file(
     """
     if not sources:
         raise InputError("input.nothing", "there is no ECG to embed", "name a folder that holds some")
-    run = _Run(_mark(system, sources), out.with_name(f"{out.name}.partial"))
+    run = _Run(_mark(encoder, sources), out.with_name(f"{out.name}.partial"))
     saved = time.monotonic()
     try:
         while run.done < len(sources):
-            run.add(system, sources[run.done : run.done + BATCH])
+            run.add(encoder, sources[run.done : run.done + BATCH])
             if on_step:
                 on_step(run.done, len(sources))
             if time.monotonic() - saved > SAVE_SECONDS:
@@ -65,7 +65,7 @@ class _Run:
         self.errors: list[tuple[str, str, str]] = []
         self._resume()
 
-    def add(self, system: System, sources: Sequence[RecordingSource]) -> None:
+    def add(self, encoder: Encoder, sources: Sequence[RecordingSource]) -> None:
         """Read and embed a portion of the sources, and write what came of each to disk."""
         ids, quality, ecgs = list[str](), list[str](), list[CanonicalECG]()
         errors: list[tuple[str, str, str]] = []
@@ -78,7 +78,7 @@ class _Run:
             ids.append(source.record_id)
             quality.append(grade)
             ecgs.append(ecg)
-        embedding = list(system.embed(ecgs)) if ecgs else []
+        embedding = list(encoder.embed(ecgs)) if ecgs else []
         # Only now, all together: Ctrl-C while reading must not leave ids without their embeddings.
         self.ids += ids
         self.quality += quality
@@ -114,8 +114,8 @@ def _read(source: RecordingSource) -> tuple[str, CanonicalECG]:
     return quality.grade, canonical(recording)
 
 
-def _mark(system: System, sources: Sequence[RecordingSource]) -> str:
-    names = "\n".join([system.bundle.hash, *(source.record_id for source in sources)])
+def _mark(encoder: Encoder, sources: Sequence[RecordingSource]) -> str:
+    names = "\n".join([encoder.hash, *(source.record_id for source in sources)])
     return hashlib.sha256(names.encode("utf-8", "replace")).hexdigest()
 
 

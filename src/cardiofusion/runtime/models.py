@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import Bundle
 from cardiofusion.records import BundleError, Task
+from cardiofusion.signal import CanonicalECG
 from cardiofusion.tabular import BoosterModel, MissingPolicy
 
 Float = NDArray[np.float32]
@@ -57,19 +58,37 @@ def onnx_session(content: bytes, name: str) -> Any:
         ) from error
 
 
+class Files(Protocol):
+    """Verified files by name: a bundle's, or the shipped encoder's."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def bytes(self, name: str) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """The ECG encoder of a bundle."""
+    """The ECG encoder of a bundle, or the shipped one (which explains nothing: that takes a task)."""
 
-    bundle: Bundle
+    files: Files
+
+    @property
+    def hash(self) -> str:
+        """The hash of what it came from."""
+        return self.files.hash
 
     @cached_property
     def _session(self) -> Any:
-        return onnx_session(self.bundle.bytes("encoder.onnx"), "encoder.onnx")
+        return onnx_session(self.files.bytes("encoder.onnx"), "encoder.onnx")
 
     @cached_property
     def _gradient(self) -> Any:
-        return onnx_session(self.bundle.bytes("gradient.onnx"), "gradient.onnx")
+        return onnx_session(self.files.bytes("gradient.onnx"), "gradient.onnx")
+
+    def embed(self, ecgs: Sequence[CanonicalECG]) -> Float:
+        """Embeddings [n, d]. Raises BundleError where there is no encoder."""
+        return self(np.stack([ecg.signal for ecg in ecgs]), np.stack([ecg.present for ecg in ecgs])).embedding
 
     def at_stem(self, signal: Float, present: NDArray[np.bool_], slope: Float) -> AtStem:
         """A canonical ECG [12, 1000], and a logit's slope along its tokens, to its stem."""

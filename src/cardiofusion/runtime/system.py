@@ -56,7 +56,8 @@ class System:
         return cls(read_bundle(Path(folder), expect_hash))
 
     @cached_property
-    def _encoder(self) -> Encoder:
+    def encoder(self) -> Encoder:
+        """Its ECG encoder."""
         return Encoder(self.bundle)
 
     @cached_property
@@ -77,12 +78,6 @@ class System:
             return None
         tensors = self.bundle.tensors("phenotypes.safetensors")
         return PhenotypeModel.from_tensors(tensors, self.bundle.text("phenotypes.json"))
-
-    def embed(self, ecgs: Sequence[CanonicalECG]) -> NDArray[np.float32]:
-        """Embeddings [n, d] of canonical ECGs. Raises BundleError where the bundle has no encoder."""
-        signal = np.stack([ecg.signal for ecg in ecgs])
-        present = np.stack([ecg.present for ecg in ecgs])
-        return self._encoder(signal, present).embedding
 
     def encode_row(self, row: Mapping[str, object]) -> Row:
         """A clinical row in the schema's order and units. Raises ClinicalError, InputError."""
@@ -116,7 +111,7 @@ class System:
             )
         quality = None if recording is None else assess_quality(recording)
         ecg = self._usable(recording, quality, encoded_row)
-        seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self._encoder)
+        seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
         answers = self._answers(encoded, encoded_row)
         return Assessment(
@@ -131,7 +126,7 @@ class System:
         )
 
     def _encoded(self, ecg: CanonicalECG) -> Encoded:
-        return self._encoder(ecg.signal[None], ecg.present[None])
+        return self.encoder(ecg.signal[None], ecg.present[None])
 
     def _usable(
         self, recording: Recording | None, quality: Quality | None, row: Row | None

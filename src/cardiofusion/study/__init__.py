@@ -11,14 +11,20 @@ from cardiofusion.study.workspace import Reporter, Silent
 
 if TYPE_CHECKING:
     from cardiofusion.study.assembling import report_path
+    from cardiofusion.study.data import load_corpus
     from cardiofusion.study.pipeline import train_study
+    from cardiofusion.study.pretraining import SETTINGS, Setting, pretrain_alone
 
 __all__ = [
+    "SETTINGS",
     "Reporter",
+    "Setting",
     "Silent",
     "Study",
+    "load_corpus",
     "new_study",
     "parse_study",
+    "pretrain_alone",
     "read_study",
     "report_path",
     "train_study",
@@ -26,4 +32,12 @@ __all__ = [
 
 # Training needs torch; reading a study file does not.
 if not TYPE_CHECKING:
-    __getattr__ = _lazy_names(__name__, {"assembling": ("report_path",), "pipeline": ("train_study",)})
+    __getattr__ = _lazy_names(
+        __name__,
+        {
+            "assembling": ("report_path",),
+            "data": ("load_corpus",),
+            "pipeline": ("train_study",),
+            "pretraining": ("SETTINGS", "Setting", "pretrain_alone"),
+        },
+    )

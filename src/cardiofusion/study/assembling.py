@@ -29,7 +29,7 @@ from cardiofusion.study.pipeline import Pipeline
 from cardiofusion.study.reporting import headline, report_of
 from cardiofusion.study.results import Results, measure
 from cardiofusion.study.workspace import STAMP, load_json, peak_memory
-from cardiofusion.tmae import count_parameters
+from cardiofusion.tmae import count_parameters, shipped_encoder
 
 LIBRARIES = ("numpy", "lightgbm", "onnxruntime", "torch", "umap-learn", "hdbscan", "onnx", "polars")
 PARAMETER_BUDGET = 600_000
@@ -198,9 +198,12 @@ def population(pipeline: Pipeline) -> dict[str, Any]:
 
 def training_data(pipeline: Pipeline) -> tuple[TrainingData, ...]:
     """What the bundle learnt from: the cohort, the corpora without labels, the virtual patients."""
-    entries = [_data_entry(pipeline.cohort, "cohort", len(pipeline.cohort) if pipeline.cohort.table else 0)]
+    n_rows = len(pipeline.cohort) if pipeline.cohort.table else 0
+    entries = [_data_entry(pipeline.cohort, "cohort", n_rows, pipeline.transductive)]
     entries += [_data_entry(corpus, "ECGs without labels", 0) for corpus in pipeline.data.corpora]
-    if pipeline.uses_ecg and pipeline.study.pretrain.virtual:
+    if pipeline.uses_ecg and pipeline.study.pretrain.shipped:
+        entries += [TrainingData(**item) for item in shipped_encoder().card["data"]]
+    elif pipeline.uses_ecg and pipeline.study.pretrain.virtual:
         n = pipeline.study.pretrain.virtual
         entries.append(
             TrainingData("virtual patients", n, n, 0, use="ECGs with known causes", source="our generator")
@@ -208,7 +211,7 @@ def training_data(pipeline: Pipeline) -> tuple[TrainingData, ...]:
     return tuple(entries)
 
 
-def _data_entry(cohort: Cohort, use: str, n_rows: int) -> TrainingData:
+def _data_entry(cohort: Cohort, use: str, n_rows: int, transductive: bool = False) -> TrainingData:
     known = {key: cohort.provenance.get(key, "") for key in ("licence", "citation", "source", "dates")}
     return TrainingData(
         cohort.provenance.get("name", cohort.name),
@@ -216,7 +219,7 @@ def _data_entry(cohort: Cohort, use: str, n_rows: int) -> TrainingData:
         len(np.unique(cohort.patient_ids)),
         n_rows,
         use=use,
-        transductive=False,  # held-out patients' ECGs never reach the encoder, labelled or not
+        transductive=transductive,
         **known,
     )
 
@@ -248,7 +251,7 @@ def _about(pipeline: Pipeline, results: Results) -> dict[str, Any]:
         "threads": pipeline.study.threads,
         "alignments": {task.name: task.alignment for task in pipeline.cohort.tasks},
         "answered_by": {name: chosen.view for name, chosen in results.chosen.items()},
-        "transductive": False,
+        "transductive": pipeline.transductive,
         "stages_seconds": pipeline.workspace.seconds,
         "total_seconds": round(sum(pipeline.workspace.seconds.values()), 1),
         "peak_memory_mib": max(pipeline.workspace.peak_mib, peak_memory()),

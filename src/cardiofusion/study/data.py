@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,13 @@ def _cohort(study: Study) -> Cohort:
 
 
 def _corpus(study: Study, corpus: Corpus) -> Cohort:
-    folder = study.folder_of(corpus)
-    if corpus.dataset != "folder":
-        return load_dataset(corpus.dataset, folder)
+    return load_corpus(corpus.dataset, study.folder_of(corpus))
+
+
+def load_corpus(dataset: str, folder: Path) -> Cohort:
+    """ECGs without labels: a published data set, or "folder": all ECG files in it. Raises DatasetError."""
+    if dataset != "folder":
+        return load_dataset(dataset, folder)
     paths = find_recordings(folder)
     return Cohort(
         name=folder.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from cardiofusion.cmaf import ecg_tokens
 from cardiofusion.metrics import percentile_interval
@@ -21,6 +21,7 @@ from cardiofusion.study.sections import Pretrain
 from cardiofusion.study.workspace import load_json, save_json
 from cardiofusion.tmae import (
     TMAE,
+    Epoch,
     PretrainingOptions,
     TMAEConfig,
     Unlabelled,
@@ -32,10 +33,14 @@ from cardiofusion.tmae import (
     other_leads,
     pooled_r2,
     pretrain,
+    read_tmae,
+    shipped_encoder,
     squared_errors,
     true_beats,
 )
+from cardiofusion.tmae.weights import WEIGHTS
 
+HISTORY = "history.json"
 EMBED_BATCH = 64
 VIRTUAL_SEED = 1_000_003  # apart from the seeds of virtual cohorts, so that no virtual patient is in both
 MAX_HELD_OUT = (
@@ -67,7 +72,14 @@ def pretrain_encoder(
     checkpoint: Path,
     on_step: Callable[[int, int], None],
 ) -> None:
-    """Write encoder.safetensors and history.json into `folder`. Raises StudyError without any ECG."""
+    """Write encoder.safetensors and history.json into `folder`: the shipped ones, or newly trained.
+
+    Raises StudyError without any ECG to learn from.
+    """
+    if plan.epochs is None:
+        write_bytes(folder / WEIGHTS, shipped_encoder().bytes(WEIGHTS))
+        save_json(folder / HISTORY, shipped_encoder().card["history"])
+        return
     real = Unlabelled(ecgs.signal, ecgs.present)
     virtual = virtual_causes(plan.virtual, seed)
     if not len(real) and virtual is None:
@@ -75,20 +87,26 @@ def pretrain_encoder(
             "study.ecgs", "there is no ECG to learn from", "give corpora or virtual ECGs in [pretrain]"
         )
     options = PretrainingOptions(
-        epochs=plan.epochs, batch=plan.batch, mask=plan.mask, learning_rate=plan.learning_rate
+        epochs=plan.epochs,
+        batch=plan.batch,
+        real_batch=plan.batch,
+        mask=plan.mask,
+        learning_rate=plan.learning_rate,
     )
     config = config_for(plan.virtual)
     model, history = pretrain(real, virtual, config, options, seed, checkpoint, on_step, threads)
-    write_bytes(
-        folder / "encoder.safetensors", save({k: v.contiguous() for k, v in model.state_dict().items()})
-    )
-    save_json(folder / "history.json", [asdict(epoch) for epoch in history])
+    save_encoder(model, history, folder)
 
 
-def load_encoder(plan: Pretrain, folder: Path) -> TMAE:
-    model = TMAE(config_for(plan.virtual))
-    model.load_state_dict(load_file(folder / "encoder.safetensors"))
-    return model.eval()
+def save_encoder(model: TMAE, history: list[Epoch], folder: Path) -> None:
+    """encoder.safetensors and history.json."""
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_bytes(folder / WEIGHTS, save(tensors))
+    save_json(folder / HISTORY, [asdict(epoch) for epoch in history])
+
+
+def load_encoder(folder: Path) -> TMAE:
+    return read_tmae((folder / WEIGHTS).read_bytes())
 
 
 def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -134,5 +152,5 @@ def _figure(errors: NDArray[np.float64], weights: NDArray[np.float64], data: str
 
 
 def history_of(folder: Path) -> list[dict[str, float]]:
-    history: list[dict[str, float]] = load_json(folder / "history.json")
+    history: list[dict[str, float]] = load_json(folder / HISTORY)
     return history

@@ -28,7 +28,7 @@ from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pa
 from cardiofusion.study.phenotyping import find_phenotypes
 from cardiofusion.study.tables import TableModel, load_table_model, train_table
 from cardiofusion.study.workspace import Reporter, Workspace
-from cardiofusion.tmae import TMAE
+from cardiofusion.tmae import TMAE, shipped_encoder
 
 
 def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None = None) -> str:
@@ -173,12 +173,19 @@ class Pipeline:
 
     @property
     def held_out_ecgs(self) -> EcgSet:
-        """ECGs of patients the encoder has not seen: the cohort's test patients, else the corpora's."""
+        """ECGs the encoder has not seen, of the cohort's test patients, else the corpora's."""
         if self.cohort_ecgs is not None:
             rows = self.groups.test
-            return self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]])
-        assert self.corpus_ecgs is not None
-        return self.corpus_ecgs.take(self.corpus_groups.test)
+            ecgs = self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]])
+        else:
+            assert self.corpus_ecgs is not None
+            ecgs = self.corpus_ecgs.take(self.corpus_groups.test)
+        return ecgs.take(np.flatnonzero(~self._seen(ecgs.digest)))
+
+    def _seen(self, digest: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Which waveforms the shipped encoder has learnt from, where it is the one in use."""
+        known = shipped_encoder().card["seen"] if self.study.pretrain.shipped else []
+        return np.isin(digest, known)
 
     @property
     def learning_source(self) -> NDArray[np.str_]:
@@ -189,6 +196,20 @@ class Pipeline:
         if self._corpus is not None:
             parts.append(self._corpus[1][self.corpus_learning])
         return np.concatenate(parts)
+
+    @cached_property
+    def transductive(self) -> bool:
+        """Whether the encoder met a calibration or test patient's ECG, unlabelled.
+
+        One taught for this study never does; the shipped one may have, where it learnt from this cohort.
+        """
+        if not self.uses_ecg:
+            return False
+        if self.cohort_ecgs is not None:
+            others = np.setdiff1d(np.arange(len(self.cohort)), self.groups.learning)
+            return bool(self._seen(self.cohort_ecgs.digest[others]).any())
+        assert self.corpus_ecgs is not None
+        return bool(self._seen(self.corpus_ecgs.digest[self.corpus_groups.test]).any())
 
     @property
     def uses_ecg(self) -> bool:
@@ -217,11 +238,12 @@ class Pipeline:
     def _pretrain_mark(self) -> str:
         assert self.learning_ecgs is not None
         digests = hashlib.sha256("\n".join(self.learning_ecgs.digest).encode()).hexdigest()
-        return self.study.fingerprint("pretrain", "split", extra={"ecgs": digests})
+        shipped = shipped_encoder().hash if self.study.pretrain.shipped else ""
+        return self.study.fingerprint("pretrain", "split", extra={"ecgs": digests, "shipped": shipped})
 
     @cached_property
     def encoder(self) -> TMAE:
-        return load_encoder(self.study.pretrain, self.workspace.folder / "pretrain")
+        return load_encoder(self.workspace.folder / "pretrain")
 
     def embed(self) -> None:
         for name, ecgs in (("cohort", self.cohort_ecgs), ("corpora", self.corpus_ecgs)):

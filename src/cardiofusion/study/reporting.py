@@ -55,13 +55,22 @@ def report_of(pipeline: Pipeline, results: Results, manifest: Manifest, digest: 
         confounds=[{"covariate and finding": words} for words in _evidence(pipeline).get("confounds", [])],
         parameters=manifest.parameters,
         conformal=_conformal(pipeline, results),
-        transductive=(
-            "The encoder saw no ECG of a calibration or test patient, labelled or not. In cross-validation"
-            " it had seen, without labels, the ECGs of most held-out patients (transductive)."
-            if pipeline.uses_ecg
-            else ""
-        ),
+        transductive=_transductive(pipeline),
         limitations=_limitations(pipeline),
+    )
+
+
+def _transductive(pipeline: Pipeline) -> str:
+    """What the encoder had seen, without labels, of the patients that results are about."""
+    if not pipeline.uses_ecg:
+        return ""
+    if pipeline.transductive:
+        return "Transductive: the shipped encoder had seen unlabelled ECGs of calibration or test patients."
+    if pipeline.study.pretrain.shipped:
+        return "The shipped encoder had seen no ECG of a calibration or test patient, labelled or not."
+    return (
+        "The encoder saw no ECG of a calibration or test patient, labelled or not. In cross-validation"
+        " it had seen, without labels, the ECGs of most held-out patients (transductive)."
     )
 
 
@@ -148,7 +157,7 @@ def _training(pipeline: Pipeline) -> dict[str, Sequence[float]]:
     history = history_of(pipeline.workspace.folder / "pretrain")
     curves: dict[str, Sequence[float]] = {}
     curves["hidden patches: error over power"] = [epoch["reconstruction"] for epoch in history]
-    if pipeline.study.pretrain.virtual:
+    if any(epoch["causes_full"] for epoch in history):
         curves["causes, from a quarter of the ECG"] = [epoch["causes_masked"] for epoch in history]
         curves["causes, from all of it"] = [epoch["causes_full"] for epoch in history]
     return curves

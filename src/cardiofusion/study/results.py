@@ -62,7 +62,7 @@ def measure(pipeline: Pipeline) -> Results:
     for done, task in enumerate(tasks):
         _measure_task(pipeline, task, results, rng)
         step(done + 1, len(tasks) + 1)
-    if pipeline.uses_ecg:
+    if pipeline.uses_ecg and len(pipeline.held_out_ecgs):
         results.figures |= masked_r2_figures(
             pipeline.encoder,
             _learning(pipeline),

@@ -173,14 +173,22 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """The ECG encoder (TMAE), taught without labels."""
+    """The ECG encoder (TMAE): the shipped one as it is, or one taught for this study, without labels."""
 
+    epochs: Annotated[
+        int | None,
+        Key("rounds over all ECGs; left out: the shipped encoder, no pretraining", low=1, high=10_000),
+    ] = None
     virtual: Annotated[int, Key("virtual ECGs whose causes it learns to name", low=0, high=1_000_000)] = 8000
-    epochs: Annotated[int, Key("rounds over all ECGs", low=1, high=10_000)] = 12
     mask: Annotated[float, Key("share of lead-time patches hidden", above=0.0, below=1.0)] = 0.75
     batch: Annotated[int, Key("ECGs of each kind, real and virtual, in one step", low=2, high=4096)] = 32
     learning_rate: Annotated[float, Key("peak step size of AdamW", above=0.0, high=1.0)] = 0.002
     corpora: Annotated[tuple[Corpus, ...], Key("further ECGs without labels")] = ()
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the package's own encoder is used."""
+        return self.epochs is None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ECG encoder: a temporal masked autoencoder, its pretraining and its masked R2 (needs torch)."""
+"""The ECG encoder: a temporal masked autoencoder, its pretraining and masked R2 (torch); the shipped one."""
 
 from __future__ import annotations
 
@@ -8,35 +8,43 @@ from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from cardiofusion.tmae.masked_r2 import (
+        expected_beats,
         interpolation,
         masks_for,
         mean_beat,
         network,
         other_leads,
         pooled_r2,
+        spans_for,
         squared_errors,
         true_beats,
     )
     from cardiofusion.tmae.model import TMAE, TMAEConfig, count_parameters, pool
     from cardiofusion.tmae.optimiser import AdamW, warm_cosine
+    from cardiofusion.tmae.pretrained import pretrained, read_tmae
     from cardiofusion.tmae.pretraining import Epoch, PretrainingOptions, Unlabelled, WithCauses, pretrain
     from cardiofusion.tmae.threads import Workers, workers
+    from cardiofusion.tmae.weights import ShippedEncoder, shipped_encoder
 
 _PLACES = {
     "masked_r2": (
+        "expected_beats",
         "interpolation",
         "masks_for",
         "mean_beat",
         "network",
         "other_leads",
         "pooled_r2",
+        "spans_for",
         "squared_errors",
         "true_beats",
     ),
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
+    "pretrained": ("pretrained", "read_tmae"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
     "threads": ("Workers", "workers"),
+    "weights": ("ShippedEncoder", "shipped_encoder"),
 }
 
 __all__ = [
@@ -44,11 +52,13 @@ __all__ = [
     "AdamW",
     "Epoch",
     "PretrainingOptions",
+    "ShippedEncoder",
     "TMAEConfig",
     "Unlabelled",
     "WithCauses",
     "Workers",
     "count_parameters",
+    "expected_beats",
     "interpolation",
     "masks_for",
     "mean_beat",
@@ -57,6 +67,10 @@ __all__ = [
     "pool",
     "pooled_r2",
     "pretrain",
+    "pretrained",
+    "read_tmae",
+    "shipped_encoder",
+    "spans_for",
     "squared_errors",
     "true_beats",
     "warm_cosine",

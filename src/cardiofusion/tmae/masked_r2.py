@@ -33,6 +33,14 @@ def masks_for(ecgs: Unlabelled, n_patches: int, share: float, seed: int) -> Mask
     return np.repeat(hidden, ecgs.signal.shape[2] // n_patches, axis=2)
 
 
+def spans_for(ecgs: Unlabelled, samples: int, seed: int) -> Mask:
+    """Hidden samples, bool [n, 12, sample]: `samples` in a row somewhere, in all leads at once."""
+    n, _, length = ecgs.signal.shape
+    start = np.random.default_rng(seed).integers(0, length - samples + 1, (n, 1))
+    span = (np.arange(length) >= start) & (np.arange(length) < start + samples)
+    return span[:, None] & ecgs.present[:, :, None]
+
+
 def squared_errors(ecgs: Unlabelled, hidden: Mask, predict: Predictor) -> NDArray[np.float64]:
     """[n, 2]: squared error and squared signal on the hidden samples of each ECG (R2 pools them)."""
     centred = centre(ecgs)
@@ -56,7 +64,7 @@ def centre(ecgs: Unlabelled) -> Signal:
 
 
 def network(model: TMAE, batch: int = 64) -> Predictor:
-    """The TMAE itself, shown exactly the visible patches."""
+    """The TMAE itself, shown the patches of which nothing is hidden."""
     n = model.config.n_patches
 
     def predict(signal: Signal, hidden: Mask, present: Mask) -> Signal:
@@ -65,7 +73,7 @@ def network(model: TMAE, batch: int = 64) -> Predictor:
         for at in range(0, len(signal), batch):
             part = slice(at, at + batch)
             leads = torch.from_numpy(present[part])
-            patches = torch.from_numpy(hidden[part].reshape(len(leads), N_LEADS * n, -1)[:, :, 0])
+            patches = torch.from_numpy(hidden[part].reshape(len(leads), N_LEADS * n, -1).any(axis=2))
             seen = as_visible(~patches & leads.repeat_interleave(n, dim=1))
             with torch.no_grad():
                 rebuilt.append(model.reconstruct(torch.from_numpy(signal[part]), leads, seen)[0].flatten(2))
@@ -116,6 +124,32 @@ def mean_beat(beats: list[NDArray[np.intp]], before: int = 35, after: int = 65) 
 def true_beats(ecgs: Unlabelled) -> list[NDArray[np.intp]]:
     """R peaks of the whole, unmasked ECGs."""
     return [detect_beats(Recording(signal, CANONICAL_RATE, LEADS)) for signal in ecgs.signal]
+
+
+def expected_beats(beats: list[NDArray[np.intp]], hidden: Mask) -> list[NDArray[np.intp]]:
+    """Where beats are to be expected inside a span that is hidden in all leads: at the visible ones' median
+    interval from the last one before it, drawn out or together so as to meet the first one after it."""
+    expected = []
+    gone_in_all: Mask = np.asarray(hidden.all(axis=1))
+    for peaks, gone in zip(beats, gone_in_all, strict=True):
+        seen = peaks[~gone[peaks]]
+        interval = float(np.median(np.diff(seen))) if len(seen) > 2 else 0.0
+        expected.append(_filled(seen, np.flatnonzero(gone), interval))
+    return expected
+
+
+def _filled(seen: NDArray[np.intp], gap: NDArray[np.intp], interval: float) -> NDArray[np.intp]:
+    if not len(gap) or interval < 1.0:
+        return seen
+    before, after = seen[seen < gap[0]], seen[seen > gap[-1]]
+    if len(before) and len(after):
+        n = max(1, round((after[0] - before[-1]) / interval))
+        inside = np.linspace(before[-1], after[0], n + 1)[1:-1]
+    elif len(before):
+        inside = np.arange(before[-1] + interval, gap[-1] + 1, interval)
+    else:
+        inside = np.arange(after[0] - interval, gap[0] - 1, -interval)
+    return np.sort(np.concatenate([seen, np.round(inside).astype(np.intp)]))
 
 
 def other_leads(training: Unlabelled, ridge: float = 1e-4) -> Predictor:

@@ -22,6 +22,27 @@ def random_patches(present: Tensor, n_patches: int, share: float, generator: tor
     return Visible(index, torch.arange(width) < wanted[:, None])
 
 
+def time_spans(
+    present: Tensor, n_patches: int, longest: int, share: float, generator: torch.Generator
+) -> Visible:
+    """Hide 1 to `longest` patches in a row in all leads at once, and `share` of what is left at random.
+
+    Only rhythm and the other beats tell what such a span holds: the other leads are no help.
+    """
+    b = present.shape[0]
+    longest = max(1, min(longest, n_patches - 1))
+    length = torch.randint(1, longest + 1, (b, 1), generator=generator)
+    start = (torch.rand(b, 1, generator=generator) * (n_patches - length + 1)).long()
+    time = torch.arange(n_patches)
+    span = (time >= start) & (time < start + length)  # [b, time]
+    score = torch.rand(b, N_LEADS, n_patches, generator=generator).masked_fill(span[:, None], 2.0)
+    score = score.masked_fill(~present[..., None], 3.0).flatten(1)
+    outside = (n_patches - length[:, 0]) * present.sum(dim=1)
+    wanted = ((1.0 - share) * outside).round().clamp(min=1.0)
+    width = int(wanted.max())
+    return Visible(score.argsort(dim=1)[:, :width], torch.arange(width) < wanted[:, None])
+
+
 def drop_leads(present: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Take leads away from a `share` of the ECGs, down to a random number of them (at least one).
 

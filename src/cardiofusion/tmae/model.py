@@ -12,7 +12,10 @@ The file reads like a method section. The design in short:
   attention pattern of the grid is kept by masks over the flat list of visible tokens.
 - The summary: one token made from each lead's mean token. A line on it names the causes of virtual patients,
   from full and masked views, and the decoder sees it too, so real ECGs teach it as well.
-- A light decoder of the same axis-wise kind reconstructs the samples of every patch.
+- A light decoder of the same axis-wise kind reconstructs the samples of every patch. What the visible leads
+  show at that very moment is copied, with weights that attention finds; the decoder's own samples are added.
+  (A patch of 100 samples does not pass whole through a token of 80 numbers, and leads are nearly linear in
+  each other: without the copy the network learns slowly what a 12 x 12 matrix knows.)
 - The embedding is what the encoder names, then its summary: [n_causes + width]. A linear probe reads more off
   these few numbers than off the lead tokens that they are made of (docs/encoder-log.md).
 
@@ -31,6 +34,7 @@ from torch.nn import functional
 
 N_LEADS = 12
 TYPICAL_MV = 0.25
+COPY_RANK = 16  # of the copies between leads: 12 leads, and some room
 
 
 @dataclass(frozen=True)
@@ -266,19 +270,40 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.samples = nn.Linear(width, config.patch)
         nn.init.normal_(self.samples.weight, std=0.01)  # start near the mean, which scores R2 = 0
+        self.copied = nn.Linear(width, 2 * COPY_RANK)
         self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
 
-    def forward(self, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor) -> Tensor:
-        """tokens [b, k, width] of the visible patches, summary [b, width] -> samples [b, 12, time, patch]."""
+    def forward(
+        self, signal: Tensor, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor
+    ) -> Tensor:
+        """tokens [b, k, width] of the visible patches, summary [b, width] -> samples [b, 12, time, patch].
+
+        Of the signal [b, 12, sample] only what is visible is looked at.
+        """
+        grid = self.norm(self._grid(tokens, summary, seen, present))
+        patches = signal.view(len(signal), N_LEADS, self.config.n_patches, self.config.patch)
+        samples: Tensor = self.samples(grid) + self._copy(grid, patches, seen)
+        return samples
+
+    def _copy(self, grid: Tensor, patches: Tensor, seen: Visible) -> Tensor:
+        """Visible patches of the same second, weighed. No softmax: one lead may be another negated."""
+        asked, offered = (self.copied(grid) / COPY_RANK**0.5).chunk(2, dim=-1)
+        shown = torch.zeros(len(grid), N_LEADS * self.config.n_patches).scatter(
+            1, seen.index, seen.valid.to(grid.dtype)
+        )
+        offered = offered * shown.view(len(grid), N_LEADS, -1, 1)
+        weights = asked.transpose(1, 2) @ offered.permute(0, 2, 3, 1)  # [b, time, lead asked, lead offered]
+        copied: Tensor = (weights @ patches.transpose(1, 2)).transpose(1, 2)
+        return copied
+
+    def _grid(self, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor) -> Tensor:
+        """Every patch's token after attention, visible or not: [b, 12, time, width]."""
         b, n, width = tokens.shape[0], self.config.n_patches, self.config.decoder_width
         grid = self.mask.expand(b, N_LEADS * n, width)
         shown = torch.where(seen.valid[..., None], self.narrow(tokens), self.mask)
         grid = grid.scatter(1, seen.index[..., None].expand(-1, -1, width), shown).view(b, N_LEADS, n, width)
         grid = grid + self.time + self.lead[:, None] + self.context(summary)[:, None, None]
-        allowed = present[:, None, None, :]
-        grid = self.blocks.grid(grid, allowed)
-        samples: Tensor = self.samples(self.norm(grid))
-        return samples
+        return self.blocks.grid(grid, present[:, None, None, :])
 
 
 class TMAE(nn.Module):
@@ -295,7 +320,7 @@ class TMAE(nn.Module):
         """Reconstruction [b, 12, time, patch] from the visible patches, and their summary [b, width]."""
         tokens = self.encoder.visible(signal, seen)
         summary = self.encoder.summarise(self._pool_visible(tokens, seen))
-        return self.decoder(tokens, summary, seen, present), summary
+        return self.decoder(signal, tokens, summary, seen, present), summary
 
     def summarise(self, signal: Tensor, present: Tensor) -> Tensor:
         """The summary [b, width] of whole ECGs."""

@@ -1,8 +1,11 @@
 """Pretraining: reconstruct what is hidden in real and virtual ECGs, and name the causes of the virtual ones.
 
 The loss of a batch is the sum of
-- the squared error on an ECG's hidden patches over their power (about 1 - masked R2);
+- the squared error on an ECG's hidden patches over their power (about 1 - masked R2); in most batches these
+  are lead-time patches anywhere, in a share of them a span of time in all leads and some patches beside it;
 - the cause loss of the virtual ECGs from the visible quarter, and again from the whole ECG.
+
+Virtual ECGs may be one set for all epochs, or made afresh for each: then none is ever seen twice.
 
 Every epoch draws its order and masks from (seed, epoch), so a run that was killed and resumes at the last
 finished epoch ends with the same weights as one that was not.
@@ -28,19 +31,27 @@ from torch import Tensor
 from torch.nn import functional
 
 from cardiofusion.records import StorageError, write_bytes
-from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches
-from cardiofusion.tmae.model import TMAE, TMAEConfig
+from cardiofusion.tmae.masking import drop_leads, hidden_patches, random_patches, time_spans
+from cardiofusion.tmae.model import TMAE, TMAEConfig, Visible
 from cardiofusion.tmae.optimiser import AdamW, warm_cosine
 from cardiofusion.tmae.threads import Workers, workers
+
+LONGEST_SPAN = 3  # patches in a row that are hidden in all leads at once
+SHARE_BESIDE_SPAN = 0.5  # of the patches outside the span, hidden too
 
 
 @dataclass(frozen=True)
 class PretrainingOptions:
-    """How long and how: `batch` ECGs a step of each kind; `mask` is the share of patches hidden."""
+    """How long and how: `batch` virtual and `real_batch` real ECGs a step.
+
+    mask: share of patches hidden. spans: share of batches in which a span of all leads is hidden instead.
+    """
 
     epochs: int = 12
     batch: int = 32
+    real_batch: int = 32
     mask: float = 0.75
+    spans: float = 0.25
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     lead_dropout: float = 0.25
@@ -75,6 +86,11 @@ class WithCauses:
         return len(self.signal)
 
 
+Virtual = (
+    WithCauses | Callable[[int], WithCauses] | None
+)  # a function makes those of an epoch, always as many
+
+
 @dataclass(frozen=True)
 class Epoch:
     """What one epoch measured; losses are means over its batches."""
@@ -87,7 +103,7 @@ class Epoch:
 
 def pretrain(
     real: Unlabelled,
-    virtual: WithCauses | None,
+    virtual: Virtual,
     config: TMAEConfig,
     options: PretrainingOptions,
     seed: int,
@@ -104,13 +120,13 @@ def pretrain(
     model = TMAE(config)
     optimiser = AdamW(model.named_parameters(), options.weight_decay)
     history = _resume(checkpoint, model, optimiser)
-    steps = _steps_per_epoch(real, virtual, options)
-    total = steps * options.epochs
     model.train()
     with workers(threads) as pool:
         for epoch in range(len(history), options.epochs):
-            sums = np.zeros(3)
-            for parts in _batches(real, virtual, options, seed, epoch, steps, threads):
+            made = virtual(epoch) if callable(virtual) else virtual
+            steps = _steps_per_epoch(real, made, options)
+            total, sums = steps * options.epochs, np.zeros(3)
+            for parts in _batches(real, made, options, seed, epoch, steps, threads):
                 rate = warm_cosine(optimiser.steps, total, options.learning_rate, max(1, total // 20))
                 sums += _backward(model, parts, options, pool)
                 optimiser.step(rate)
@@ -152,8 +168,9 @@ def _backward(model: TMAE, parts: list[_Part], options: PretrainingOptions, pool
 
 
 def _steps_per_epoch(real: Unlabelled, virtual: WithCauses | None, options: PretrainingOptions) -> int:
-    """An epoch passes once over the larger of the two; the smaller one is seen more often."""
-    return max(len(real), len(virtual) if virtual else 0) // options.batch or 1
+    """An epoch passes once over the kind that takes more steps; the other one is seen more often."""
+    virtual_steps = len(virtual) // options.batch if virtual else 0
+    return max(len(real) // options.real_batch, virtual_steps) or 1
 
 
 def _batches(
@@ -167,13 +184,15 @@ def _batches(
 ) -> Iterator[list[_Part]]:
     """The batches of an epoch, each in as many parts as there are workers (and ECGs for them)."""
     rng = np.random.default_rng((seed, epoch))
-    n = min(options.batch, max(len(real), len(virtual) if virtual else 0))
-    generators = [torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(min(n_parts, n))]
-    real_order = _order(len(real), steps * n, rng)
-    virtual_order = _order(len(virtual) if virtual else 0, steps * n, rng)
+    n_virtual = min(options.batch, len(virtual)) if virtual else 0
+    n_real = min(options.real_batch, len(real))
+    n_parts = min(n_parts, max(n_virtual, n_real))
+    generators = [torch.Generator().manual_seed(int(rng.integers(2**62))) for _ in range(n_parts)]
+    real_order = _order(len(real), steps * n_real, rng)
+    virtual_order = _order(len(virtual) if virtual else 0, steps * n_virtual, rng)
     for step in range(steps):
-        r = real_order[step * n : (step + 1) * n]
-        v = virtual_order[step * n : (step + 1) * n]
+        r = real_order[step * n_real : (step + 1) * n_real]
+        v = virtual_order[step * n_virtual : (step + 1) * n_virtual]
         yield [
             _part(real, virtual, r[k :: len(generators)], v[k :: len(generators)], options, generator)
             for k, generator in enumerate(generators)
@@ -210,7 +229,7 @@ def _order(n: int, wanted: int, rng: np.random.Generator) -> NDArray[np.intp]:
 
 def _losses(model: TMAE, part: _Part, options: PretrainingOptions) -> tuple[Tensor, Tensor, Tensor]:
     n_patches, present = model.config.n_patches, part.present
-    seen = random_patches(present, n_patches, options.mask, part.generator)
+    seen = _draw_mask(present, n_patches, options, part.generator)
     rebuilt, masked_summary = model.reconstruct(part.signal, present, seen)
     hidden = hidden_patches(seen, present, n_patches)
     error = relative_error(rebuilt, part.signal.view_as(rebuilt), hidden)
@@ -220,6 +239,14 @@ def _losses(model: TMAE, part: _Part, options: PretrainingOptions) -> tuple[Tens
     full = model.summarise(part.signal[:v], present[:v])
     masked = cause_loss(model.name_causes(masked_summary[:v]), part.targets, part.defined, part.is_flag)
     return error, masked, cause_loss(model.name_causes(full), part.targets, part.defined, part.is_flag)
+
+
+def _draw_mask(
+    present: Tensor, n_patches: int, options: PretrainingOptions, generator: torch.Generator
+) -> Visible:
+    if float(torch.rand(1, generator=generator)) < options.spans:
+        return time_spans(present, n_patches, LONGEST_SPAN, SHARE_BESIDE_SPAN, generator)
+    return random_patches(present, n_patches, options.mask, generator)
 
 
 def relative_error(rebuilt: Tensor, truth: Tensor, hidden: Tensor) -> Tensor:

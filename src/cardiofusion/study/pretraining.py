@@ -1,0 +1,163 @@
+"""Pretraining an encoder by itself, for every study: what `cardiofusion pretrain` runs.
+
+`shipped` made the weights inside the package; `laptop` is the same in a quarter of an hour. Each epoch meets
+virtual patients made afresh, so none is ever seen twice; real ECGs come without labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cardiofusion import __version__
+from cardiofusion.export import encoder_graph
+from cardiofusion.records import Cohort, InputError, write_bytes
+from cardiofusion.study.data import cohort_digest
+from cardiofusion.study.ecgs import EcgSet, read_ecgs
+from cardiofusion.study.encoding import (
+    HISTORY,
+    VIRTUAL_SEED,
+    config_for,
+    history_of,
+    load_encoder,
+    save_encoder,
+    virtual_causes,
+)
+from cardiofusion.study.workspace import Reporter, Workspace, save_json
+from cardiofusion.tmae import TMAE, PretrainingOptions, Unlabelled, WithCauses, count_parameters, pretrain
+from cardiofusion.tmae.weights import CARD, GRAPH, WEIGHTS
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How long. An epoch has `virtual` ECGs of its own; a step takes `batch` of these, `real_batch` real."""
+
+    epochs: int
+    virtual: int = 4800
+    batch: int = 48
+    real_batch: int = 16
+
+    def options(self) -> PretrainingOptions:
+        return PretrainingOptions(epochs=self.epochs, batch=self.batch, real_batch=self.real_batch)
+
+
+SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=36), "laptop": Setting(epochs=7)}
+
+
+def pretrain_alone(
+    setting: Setting, corpora: Sequence[Cohort], out: Path, reporter: Reporter, seed: int, threads: int
+) -> dict[str, Any]:
+    """Write encoder.safetensors, encoder.onnx, history.json and card.json into `out`; the card.
+
+    Stages are kept in OUT.work: a run that was stopped goes on at the epoch where it was. Raises InputError
+    without any usable ECG, ExportError, StorageError.
+    """
+    workspace = Workspace(out.with_name(f"{out.name}.work"), reporter)
+    with workspace.alone():
+        ecgs = _read_corpora(corpora, workspace)
+        mark = _mark(setting, ecgs, seed, threads)
+        checkpoint = workspace.scratch("pretrain", mark)
+
+        def make(folder: Path) -> None:
+            real = Unlabelled(ecgs.signal, ecgs.present)
+            config, options = config_for(setting.virtual), setting.options()
+            virtual = partial(_virtual, setting, seed)
+            trained = pretrain(real, virtual, config, options, seed, checkpoint, reporter.step, threads)
+            save_encoder(*trained, folder)
+
+        made = workspace.stage("pretrain", mark, make)
+        model = load_encoder(made)
+        write_bytes(out / GRAPH, encoder_graph(model))
+        for name in (WEIGHTS, HISTORY):
+            write_bytes(out / name, (made / name).read_bytes())
+        card = _card(model, history_of(made), setting, corpora, ecgs) | {
+            "seed": seed,
+            "threads": threads,
+            "minutes": round(workspace.seconds["pretrain"] / 60, 1),
+            "sha256": {
+                name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in (WEIGHTS, GRAPH)
+            },
+        }
+        save_json(out / CARD, card)
+    return card
+
+
+def _read_corpora(corpora: Sequence[Cohort], workspace: Workspace) -> EcgSet:
+    """The usable ECGs of all corpora; each is read once and kept."""
+    sets = []
+    for corpus in corpora:
+        made = workspace.stage(
+            f"read-{corpus.name}",
+            cohort_digest(corpus),
+            lambda folder, corpus=corpus: read_ecgs(  # type: ignore[misc]
+                corpus.recordings, corpus.patient_ids, folder, workspace.reporter.step
+            ),
+        )
+        found = EcgSet.load(made)
+        sets.append(found.take(np.flatnonzero(found.usable)))
+    if not sum(map(len, sets)):
+        hint = "add --corpus code15=FOLDER, or --corpus folder=FOLDER with ECGs of your own"
+        raise InputError("pretrain.corpora", "there is no real ECG to learn from", hint)
+    return EcgSet.concatenated(sets)
+
+
+def _virtual(setting: Setting, seed: int, epoch: int) -> WithCauses:
+    made = virtual_causes(setting.virtual, seed + VIRTUAL_SEED * (epoch + 1))
+    assert made is not None
+    return made
+
+
+def _mark(setting: Setting, ecgs: EcgSet, seed: int, threads: int) -> str:
+    """What the weights depend on: another run's checkpoint is not gone on from."""
+    parts = json.dumps([asdict(setting), ecgs.digest.tolist(), seed, threads])
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _card(
+    model: TMAE,
+    history: list[dict[str, float]],
+    setting: Setting,
+    corpora: Sequence[Cohort],
+    ecgs: EcgSet,
+) -> dict[str, Any]:
+    """What it learnt from. `seen`: hashes of the waveforms; a study can tell whom the encoder knows."""
+    parts = {"encoder": model.encoder, "decoder": model.decoder, "causes": model.causes}
+    n_virtual = setting.virtual * setting.epochs
+    data = [
+        {
+            "name": corpus.provenance.get("name", corpus.name),
+            "n_recordings": len(corpus.recordings),
+            "n_patients": len(np.unique(corpus.patient_ids)),
+            "n_rows": 0,
+            "use": "ECGs without labels (shipped encoder)",
+        }
+        | {key: corpus.provenance.get(key, "") for key in ("licence", "citation", "source")}
+        for corpus in corpora
+    ]
+    data.append(
+        {
+            "name": "virtual patients",
+            "n_recordings": n_virtual,
+            "n_patients": n_virtual,
+            "n_rows": 0,
+            "use": "ECGs with known causes (shipped encoder)",
+            "source": "our generator",
+        }
+    )
+    return {
+        "cardiofusion": __version__,
+        "setting": asdict(setting),
+        "options": asdict(setting.options()),
+        "parameters": {name: count_parameters(part) for name, part in parts.items() if part is not None},
+        "data": data,
+        "usable_ecgs": len(ecgs),
+        "history": history,
+        "seen": sorted(set(ecgs.digest.tolist())),
+    }
