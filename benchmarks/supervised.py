@@ -35,9 +35,9 @@ MEMORY = Path(__file__).resolve().parents[1] / "runs" / "supervised"
 PROBE, TUNED = "linear probe", "fine-tuned"
 HALF, TENTH = 0.5, 0.1
 
-XRESNET = Recipe(epochs=60, rate=3e-3, window=250, views=4)
-STATE_SPACE = Recipe(epochs=40, rate=3e-3, window=250, views=4)
-SCRATCH = Recipe(epochs=24, rate=1e-3)
+XRESNET = Recipe(epochs=40, rate=1e-3, window=250, views=4)
+STATE_SPACE = Recipe(epochs=20, rate=2e-3, window=250, views=4)
+SCRATCH = Recipe(epochs=16, rate=1e-3)
 TUNING = Recipe(epochs=10, rate=1e-4)
 
 Scores = Mapping[float, Mapping[str, NDArray[np.float64]]]  # share -> contender -> [n, label]
