@@ -38,7 +38,7 @@ HALF, TENTH = 0.5, 0.1
 XRESNET = Recipe(epochs=40, rate=1e-3, window=250, views=4)
 STATE_SPACE = Recipe(epochs=20, rate=2e-3, window=250, views=4)
 SCRATCH = Recipe(epochs=16, rate=1e-3)
-TUNING = Recipe(epochs=10, rate=1e-4)
+TUNING = Recipe(epochs=8, rate=5e-4)
 
 Scores = Mapping[float, Mapping[str, NDArray[np.float64]]]  # share -> contender -> [n, label]
 Found = Mapping[tuple[str, float], Scored]  # of (contender, share)
