@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
-.PHONY: setup demo test lint pretrain studies results latency encoder masked ptbxl-full virtual speed peers transcript \
-  pictures encoder-pictures clean
+.PHONY: setup demo test lint pretrain studies results latency encoder supervised masked ptbxl-full virtual speed \
+  peers transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -48,6 +48,9 @@ encoder: setup ## the shipped encoder's linear probes beside peers, into docs/en
 
 masked: setup ## its masked R2 beside predictors that need no network, into docs/encoder-log.md
 	$(BIN)/python benchmarks/masked.py $(ENCODER) --write docs/encoder-log.md
+
+supervised: setup ## networks trained on labels, from scratch and from the encoder, into docs/encoder-log.md
+	$(BIN)/python benchmarks/supervised.py --write docs/encoder-log.md
 
 ptbxl-full: setup ## the published protocol on PTB-XL: six label sets (see `cardiofusion data fetch`)
 	$(BIN)/python benchmarks/ptbxl_full.py $(ENCODER)

@@ -11,7 +11,7 @@ from cardiofusion.datasets.recordings import AbsentRecording
 from cardiofusion.datasets.table import Table, read_table
 from cardiofusion.records import InMemory
 from cardiofusion.simulate import virtual_cohort
-from encoder import untrained
+from features import untrained
 from probing import Labels, held_out
 from ptbxl_full import embed, given_statements, label_sets, measure, targets
 
