@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens, fusion_logits
+from cardiofusion.conformal.probability import sigmoid
 from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups
 from cardiofusion.explain import (
     Faithfulness,
@@ -78,7 +79,7 @@ def shuffled_pairs_figure(
     true_pairs = fusion_logits(model, data, there, FUSED)
     false_pairs = fusion_logits(model, replace(data, ecg=dealt), there, FUSED)
     position = np.searchsorted(rows, there)
-    views = {FUSED: _sigmoid(true_pairs), "row": _sigmoid(false_pairs)}
+    views = {FUSED: sigmoid(true_pairs), "row": sigmoid(false_pairs)}
     figures = evaluate_task(
         replace(result.task, modalities=("ecg", "row")),
         result.outcome[position],
@@ -110,7 +111,7 @@ def cross_validation_figures(
     for k, target in enumerate(targets):
         known = np.isfinite(outcome[:, k]) & np.isfinite(logits[:, k])
         found = cross_validated(
-            outcome[known, k], _sigmoid(logits[known, k]), fold[known], patient_ids[known], rng, data, repeats
+            outcome[known, k], sigmoid(logits[known, k]), fold[known], patient_ids[known], rng, data, repeats
         )
         figures |= {f"{name}/cv/{view}/{target}/{key}": figure for key, figure in found.items()}
     return figures
@@ -149,6 +150,7 @@ def gradcam_verdict(
     random_encoder = TMAE(encoder.config).eval()
 
     def examine(row: int) -> tuple[Faithfulness, float]:
+        """One ECG's map against random ones, and how alike the map of random weights is."""
         ecg = ecgs.take(np.array([row]))
         cam, target = _cam(encoder, fusion, ecg, targets)
         other, _ = _cam(random_encoder, blank, ecg, targets)
@@ -204,8 +206,3 @@ def _scores(
         logits = fusion(tokens, row, torch.ones(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)).logits
     scores: NDArray[np.float64] = logits.numpy().astype(np.float64)
     return scores
-
-
-def _sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    p: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
-    return p

@@ -12,7 +12,7 @@ from cardiofusion.records import StudyError, patient_folds
 from cardiofusion.study.sections import Split
 
 Rows = NDArray[np.intp]
-# Rows up to which CMAF is cross-validated too: that takes seconds here, and hours in larger cohorts.
+# Rows up to which CMAF is cross-validated too (seconds here, hours in larger cohorts), and one thread boosts.
 SMALL_COHORT = 5_000
 
 

@@ -216,6 +216,7 @@ class Pipeline:
         return any("ecg" in task.modalities for task in self.cohort.tasks)
 
     def pretrain(self) -> None:
+        """The encoder: the shipped one, or one taught on `learning_ecgs`."""
         if not self.uses_ecg:
             return
         assert self.learning_ecgs is not None
@@ -269,6 +270,7 @@ class Pipeline:
     # --- boost, fuse ----------------------------------------------------------------------------------------
 
     def boost(self) -> None:
+        """Boosters for every outcome that a row may answer, cross-validated too."""
         if self.cohort.table is None:
             return
         table = self.cohort.table
@@ -307,6 +309,7 @@ class Pipeline:
         return {}
 
     def fuse(self) -> None:
+        """A CMAF for every task that looks at an ECG."""
         for task in self.fused_tasks:
             self.workspace.stage(
                 f"fuse-{task.name}",
@@ -374,6 +377,7 @@ class Pipeline:
     # --- phenotype ------------------------------------------------------------------------------------------
 
     def phenotype(self) -> None:
+        """Groups of alike ECGs among those the encoder may learn from."""
         if not self.uses_ecg:
             return
         assert self.learning_ecgs is not None
