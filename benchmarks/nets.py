@@ -160,15 +160,14 @@ class EncoderNet(nn.Module):
     def __init__(self, n_labels: int, model: TMAE | None = None) -> None:
         super().__init__()
         model = model or TMAE(TMAEConfig())
-        self.encoder, self.causes = model.encoder, model.causes
-        size = model.config.embedding_size
+        self.encoder = model.encoder
+        size = model.config.width
         self.head = nn.Linear(size, n_labels)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
 
     def embed(self, signal: Tensor, present: Tensor) -> Tensor:
-        summary = self.encoder.summarise(pool(self.encoder(signal, present)))
-        return summary if self.causes is None else torch.cat([self.causes(summary), summary], dim=1)
+        return self.encoder.summarise(pool(self.encoder(signal, present)))
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         logits: Tensor = self.head((self.embed(signal, present) - self.mean) / self.scale)

@@ -139,7 +139,7 @@ def economy(found: Found) -> str:
 
 def sizes_of(model: TMAE, n_labels: int) -> dict[str, int]:
     """The numbers that learn from labels."""
-    probe = (model.config.embedding_size + 1) * n_labels
+    probe = (model.config.width + 1) * n_labels
     nets = {
         TUNED: EncoderNet(n_labels, model),
         "TMAE from scratch": EncoderNet(n_labels),

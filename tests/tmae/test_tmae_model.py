@@ -81,7 +81,7 @@ def test_all_tokens_visible_equal_the_grid(model: TMAE, signal: Tensor, present:
 def test_summary_of_everything_visible_is_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
         _, masked = model.reconstruct(signal, present, everything(present))
-        assert near(masked, model.summarise(signal, present))
+        assert near(masked, model.embed(signal, present))
 
 
 def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, present: Tensor) -> None:
@@ -96,15 +96,15 @@ def test_content_of_absent_leads_never_matters(model: TMAE, signal: Tensor, pres
     assert bool((clean[present].abs().sum((1, 2)) > 0).all())
 
 
-def test_the_embedding_is_what_is_named_and_the_summary(model: TMAE, signal: Tensor, present: Tensor) -> None:
+def test_the_embedding_is_the_summary_that_names_the_causes(
+    model: TMAE, signal: Tensor, present: Tensor
+) -> None:
     with torch.no_grad():
-        summary = model.summarise(signal, present)
         embedding = model.embed(signal, present)
-        assert embedding.shape == (len(signal), TINY.embedding_size)
-        assert torch.equal(embedding, torch.cat([model.name_causes(summary), summary], dim=1))
-        bare = TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).eval()
-        whole = torch.zeros(1, N_LEADS, 1000), torch.ones(1, N_LEADS, dtype=torch.bool)
-        assert torch.equal(bare.embed(*whole), bare.summarise(*whole))
+        assert embedding.shape == (len(signal), TINY.width)
+        pooled = pool(model.encoder(signal, present))
+        assert torch.equal(embedding, model.encoder.summarise(pooled))
+        assert model.name_causes(embedding).shape == (len(signal), TINY.n_causes)
 
 
 def test_the_pool_is_zero_exactly_where_a_lead_is_absent(
@@ -218,7 +218,7 @@ def test_frames_are_local_and_cover_the_signal(model: TMAE, signal: Tensor) -> N
 
 def test_causes_need_a_cause_head(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
-        assert model.name_causes(model.summarise(signal, present)).shape == (4, 3)
+        assert model.name_causes(model.embed(signal, present)).shape == (4, 3)
     with pytest.raises(ValueError, match="without causes"):
         TMAE(TMAEConfig(width=16, layers=1, decoder_layers=1)).name_causes(torch.zeros(1, 16))
 

@@ -36,8 +36,14 @@ def test_it_embeds_the_same_with_and_without_torch() -> None:
     with torch.no_grad():
         expected = model.embed(signal, present).numpy()
     found = Encoder(shipped_encoder()).embed(ecgs)
-    assert found.shape == (6, model.config.embedding_size)
+    assert found.shape == (6, model.config.width)
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_asked_for_again_it_is_still_a_function() -> None:
+    import cardiofusion.tmae
+
+    assert all(isinstance(cardiofusion.tmae.pretrained(), torch.nn.Module) for _ in range(2))
 
 
 def test_the_card_says_what_is_there() -> None:

@@ -118,7 +118,7 @@ def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[
             grid = model.encoder(torch.from_numpy(ecgs.signal[at : at + EMBED_BATCH]), present)
             found = ecg_tokens(model.encoder, grid, present)
             tokens.append(found.numpy())
-            embeddings.append(model.embedding(found[:, -1]).numpy())
+            embeddings.append(found[:, -1].numpy())
     return np.concatenate(tokens), np.concatenate(embeddings)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
+    from cardiofusion.tmae.loading import pretrained, read_tmae
     from cardiofusion.tmae.masked_r2 import (
         expected_beats,
         interpolation,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     )
     from cardiofusion.tmae.model import TMAE, TMAEConfig, count_parameters, pool
     from cardiofusion.tmae.optimiser import AdamW, warm_cosine
-    from cardiofusion.tmae.pretrained import pretrained, read_tmae
     from cardiofusion.tmae.pretraining import Epoch, PretrainingOptions, Unlabelled, WithCauses, pretrain
     from cardiofusion.tmae.threads import Workers, workers
     from cardiofusion.tmae.weights import ShippedEncoder, shipped_encoder
@@ -41,7 +41,7 @@ _PLACES = {
     ),
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
-    "pretrained": ("pretrained", "read_tmae"),
+    "loading": ("pretrained", "read_tmae"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
     "threads": ("Workers", "workers"),
     "weights": ("ShippedEncoder", "shipped_encoder"),

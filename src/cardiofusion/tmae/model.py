@@ -16,8 +16,8 @@ The file reads like a method section. The design in short:
   show at that very moment is copied, with weights that attention finds; the decoder's own samples are added.
   (A patch of 100 samples does not pass whole through a token of 80 numbers, and leads are nearly linear in
   each other: without the copy the network learns slowly what a 12 x 12 matrix knows.)
-- The embedding is what the encoder names, then its summary: [n_causes + width]. A linear probe reads more off
-  these few numbers than off the lead tokens that they are made of (docs/encoder-log.md).
+- The embedding is that summary, [width]. A linear probe reads more off it than off the lead tokens that it is
+  made of, or off the causes that a line makes of it (docs/encoder-log.md).
 
 Sources: He et al., Masked autoencoders are scalable vision learners, CVPR 2022; Ho et al., Axial attention
 in multidimensional transformers, 2019; Vaswani et al., Attention is all you need, NeurIPS 2017.
@@ -62,10 +62,6 @@ class TMAEConfig:
     def n_frames(self) -> int:
         """Stem features along time: one every two samples (20 ms at 100 Hz)."""
         return self.samples // 2
-
-    @property
-    def embedding_size(self) -> int:
-        return self.n_causes + self.width
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,17 +318,9 @@ class TMAE(nn.Module):
         summary = self.encoder.summarise(self._pool_visible(tokens, seen))
         return self.decoder(signal, tokens, summary, seen, present), summary
 
-    def summarise(self, signal: Tensor, present: Tensor) -> Tensor:
-        """The summary [b, width] of whole ECGs."""
-        return self.encoder.summarise(pool(self.encoder(signal, present)))
-
     def embed(self, signal: Tensor, present: Tensor) -> Tensor:
-        """The embedding [b, n_causes + width] of whole ECGs."""
-        return self.embedding(self.summarise(signal, present))
-
-    def embedding(self, summary: Tensor) -> Tensor:
-        """What a summary [b, width] names, and the summary itself."""
-        return summary if self.causes is None else torch.cat([self.causes(summary), summary], dim=1)
+        """The embedding [b, width] of whole ECGs: their summary."""
+        return self.encoder.summarise(pool(self.encoder(signal, present)))
 
     def name_causes(self, summary: Tensor) -> Tensor:
         """Cause scores [b, cause] (numbers as they are, flags as logits)."""
