@@ -79,7 +79,7 @@ def shuffled_pairs_figure(
     true_pairs = fusion_logits(model, data, there, FUSED)
     false_pairs = fusion_logits(model, replace(data, ecg=dealt), there, FUSED)
     position = np.searchsorted(rows, there)
-    views = {FUSED: sigmoid(np.float64(true_pairs)), "row": sigmoid(np.float64(false_pairs))}
+    views = {FUSED: sigmoid(true_pairs.astype(np.float64)), "row": sigmoid(false_pairs.astype(np.float64))}
     figures = evaluate_task(
         replace(result.task, modalities=("ecg", "row")),
         result.outcome[position],
