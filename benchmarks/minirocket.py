@@ -18,7 +18,7 @@ KERNELS, SEED = 10_000, 7
 def main() -> None:
     source, target = sys.argv[1:]
     signals = np.load(source, allow_pickle=False)
-    features = MiniRocket(n_kernels=KERNELS, random_state=SEED, n_jobs=2).fit_transform(signals)
+    features = MiniRocket(n_kernels=KERNELS, random_state=SEED, n_jobs=1).fit_transform(signals)
     np.save(target, np.asarray(features, np.float32), allow_pickle=False)
 
 
