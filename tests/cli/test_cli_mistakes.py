@@ -369,7 +369,7 @@ def test_ctrl_c_ends_a_download_at_once_though_the_server_is_silent(run, mirror,
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=25)
     assert process.returncode == 130
     assert "goes on from there" in said
     assert "Traceback" not in said

@@ -21,6 +21,7 @@ from cardiofusion.tmae import shipped_encoder
 from cardiofusion.tmae.weights import CARD, GRAPH, WEIGHTS, read_shipped
 
 TINY = Setting(epochs=3, virtual=16, batch=8, real_batch=4)
+STEPS = 9  # 12 real ECGs make three steps an epoch
 
 STUDY = """
 [study]
@@ -39,7 +40,7 @@ class StopAt(Silent):
         self.at = at
 
     def step(self, done: int, total: int) -> None:
-        if total == TINY.epochs * 2 and done == self.at:
+        if total == STEPS and done == self.at:
             raise KeyboardInterrupt
 
 
@@ -137,6 +138,6 @@ def test_the_study_says_when_the_shipped_encoder_knew_a_test_patient(
 def test_a_folder_of_ecgs_is_a_corpus(tmp_path: Path) -> None:
     from cardiofusion.readers import write_wfdb
 
-    for k, source in enumerate(virtual_cohort(3, 5).recordings):
-        write_wfdb(tmp_path / f"ecg{k}.hea", source.read())
+    for source in virtual_cohort(3, 5).recordings:
+        write_wfdb(source.read(), tmp_path)
     assert len(load_corpus("folder", tmp_path).recordings) == 3
