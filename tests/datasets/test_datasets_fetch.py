@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 from http.client import HTTPMessage
 from pathlib import Path
 from urllib.request import Request
@@ -269,6 +270,19 @@ def test_a_full_disk_is_no_matter_of_the_network(mirror, fetch, tmp_path, monkey
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StorageError, match="no space left"):
         fetch()
+
+
+def test_after_an_error_nothing_writes_to_the_folder(mirror, fetch, monkeypatch):
+    """One connection is told 404 while another waits for a server that says nothing."""
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    mirror.silent.add("scp_statements.csv")
+    mirror.served[ECG] = None
+    before = set(threading.enumerate())
+    with pytest.raises(FetchError) as refusal:
+        fetch()
+    assert refusal.value.code == "fetch.refused"
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if "worker" in thread.name]
 
 
 def test_ctrl_c_leaves_what_the_next_run_goes_on_from(mirror, fetch, tmp_path):

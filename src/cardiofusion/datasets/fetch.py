@@ -98,7 +98,12 @@ def fetch_dataset(
             for done, fetched in enumerate(pool.imap_unordered(one, list(files.items())), start=1):
                 new += fetched
                 on_step(done, len(files))
-        finally:  # Ctrl-C or an error: the other connections end at their next block
+        except Exception:  # once the caller knows, nothing writes to the folder any more
+            server.stop.set()
+            pool.terminate()
+            pool.join()
+            raise
+        finally:  # Ctrl-C: the other connections end at their next block
             server.stop.set()
     return Fetched(release.title, len(files), new)
 
