@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -105,6 +107,27 @@ def test_the_embedding_is_the_summary_that_names_the_causes(
         pooled = pool(model.encoder(signal, present))
         assert torch.equal(embedding, model.encoder.summarise(pooled))
         assert model.name_causes(embedding).shape == (len(signal), TINY.n_causes)
+
+
+def test_findings_are_the_chance_that_one_of_their_causes_is_there(
+    model: TMAE, signal: Tensor, present: Tensor
+) -> None:
+    findings = ((0, 2), (1,))
+    found = TMAE(replace(TINY, findings=findings)).eval()
+    found.load_state_dict(model.state_dict())
+    causes = torch.tensor([[-9.0, 2.0, -8.0], [0.5, -25.0, 30.0], [-12.0, 90.0, 0.1], [-0.2, -3.0, 0.0]])
+    with torch.no_grad():
+        embedding, scores = found.embed(signal, present), found.find(causes).double()
+        assert torch.equal(embedding[:, : TINY.width], model.embed(signal, present))
+        named = found.find(found.name_causes(embedding[:, : TINY.width]))
+        assert torch.equal(embedding[:, TINY.width :], named)
+    assert embedding.shape[1] == found.config.n_embedding == TINY.width + 2
+    none = torch.stack([(1 - causes.double().sigmoid())[:, list(f)].prod(1) for f in findings], 1)
+    expected = torch.log1p(-none) - torch.log(none)
+    ordinary = expected.abs() < 12
+    assert near(scores[ordinary], expected[ordinary], 1e-4)
+    assert bool(scores.isfinite().all())
+    assert bool((scores[~ordinary].abs() > 11).all())
 
 
 def test_the_pool_is_zero_exactly_where_a_lead_is_absent(

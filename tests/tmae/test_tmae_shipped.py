@@ -36,7 +36,7 @@ def test_it_embeds_the_same_with_and_without_torch() -> None:
     with torch.no_grad():
         expected = model.embed(signal, present).numpy()
     found = Encoder(shipped_encoder()).embed(ecgs)
-    assert found.shape == (6, model.config.width)
+    assert found.shape == (6, model.config.n_embedding)
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 

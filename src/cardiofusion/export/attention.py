@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from cardiofusion.cmaf.model import CrossAttention
-from cardiofusion.tmae.model import Attention
+from cardiofusion.tmae.axial import Attention
 
 OPSET = 23
 

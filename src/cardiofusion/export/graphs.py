@@ -41,7 +41,7 @@ def encoder_graph(model: TMAE) -> bytes:
 
         def forward(self, signal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
             tokens = ecg_tokens(self.model.encoder, self.rows(signal, present), present)
-            return tokens, tokens[:, -1]
+            return tokens, self.model.with_findings(tokens[:, -1])
 
     example = (torch.randn(2, N_LEADS, model.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
     with fused_attention(model):

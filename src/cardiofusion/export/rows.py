@@ -12,7 +12,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from cardiofusion.tmae.model import N_LEADS, AxisBlock, Encoder
+from cardiofusion.tmae.axial import AxisBlock
+from cardiofusion.tmae.model import N_LEADS, Encoder
 
 
 class RowEncoder(nn.Module):
@@ -32,6 +33,7 @@ class RowEncoder(nn.Module):
         self.register_buffer("place", place.flatten(0, 1))
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
+        """As `Encoder.forward`."""
         times = self.shape[1]
         # Every time of an ECG has the leads that the ECG has: [b * time, 1, 1, 12].
         allowed = present[:, None].expand(-1, times, -1).reshape(-1, 1, 1, N_LEADS)

@@ -15,7 +15,7 @@ from cardiofusion.cmaf import ecg_tokens
 from cardiofusion.metrics import percentile_interval
 from cardiofusion.records import Figure, StudyError, write_bytes
 from cardiofusion.signal import canonical_batch
-from cardiofusion.simulate import CAUSE_TARGETS, TARGET_KINDS, scale_causes, simulate_ecgs
+from cardiofusion.simulate import TARGET_KINDS, scale_causes, simulate_ecgs
 from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.study.sections import Pretrain
 from cardiofusion.study.workspace import load_json, save_json
@@ -23,7 +23,6 @@ from cardiofusion.tmae import (
     TMAE,
     Epoch,
     PretrainingOptions,
-    TMAEConfig,
     Unlabelled,
     WithCauses,
     interpolation,
@@ -36,6 +35,7 @@ from cardiofusion.tmae import (
     read_tmae,
     shipped_encoder,
     squared_errors,
+    standard_config,
     true_beats,
 )
 from cardiofusion.tmae.weights import WEIGHTS
@@ -47,10 +47,6 @@ MAX_HELD_OUT = (
     200  # ECGs behind the masked R2: enough for +-.02, and the baselines take a second each hundred
 )
 R2_REPEATS = 1000
-
-
-def config_for(virtual: int) -> TMAEConfig:
-    return TMAEConfig(n_causes=len(CAUSE_TARGETS) if virtual else 0)
 
 
 def virtual_causes(n: int, seed: int) -> WithCauses | None:
@@ -93,16 +89,20 @@ def pretrain_encoder(
         mask=plan.mask,
         learning_rate=plan.learning_rate,
     )
-    config = config_for(plan.virtual)
+    config = standard_config() if plan.virtual else standard_config(n_causes=0)
     model, history = pretrain(real, virtual, config, options, seed, checkpoint, on_step, threads)
     save_encoder(model, history, folder)
 
 
 def save_encoder(model: TMAE, history: list[Epoch], folder: Path) -> None:
     """encoder.safetensors and history.json."""
+    save_weights(model, folder)
+    save_json(folder / HISTORY, [asdict(epoch) for epoch in history])
+
+
+def save_weights(model: TMAE, folder: Path) -> None:
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(tensors))
-    save_json(folder / HISTORY, [asdict(epoch) for epoch in history])
 
 
 def load_encoder(folder: Path) -> TMAE:
@@ -118,7 +118,7 @@ def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[
             grid = model.encoder(torch.from_numpy(ecgs.signal[at : at + EMBED_BATCH]), present)
             found = ecg_tokens(model.encoder, grid, present)
             tokens.append(found.numpy())
-            embeddings.append(found[:, -1].numpy())
+            embeddings.append(model.with_findings(found[:, -1]).numpy())
     return np.concatenate(tokens), np.concatenate(embeddings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,3 +115,8 @@ def _divide(
         patient_ids[rows], [1.0 - share, share], rng, None if labels is None else labels[rows]
     )
     return rows[part == 0], rows[part == 1]
+
+
+def as_shares(split: Split) -> Split:
+    """The study's split, as shares where it names folds: a corpus has no folds of its own."""
+    return replace(split, train=0.6, calibrate=0.25, test=0.15) if split.folds else split

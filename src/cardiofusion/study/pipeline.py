@@ -23,12 +23,12 @@ from cardiofusion.study.ecgs import EcgSet, read_ecgs
 from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
 from cardiofusion.study.file import Study
 from cardiofusion.study.fusing import load_fusion, train_task_fusion
-from cardiofusion.study.groups import Groups, split_patients
+from cardiofusion.study.groups import Groups, as_shares, split_patients
 from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pairs
 from cardiofusion.study.phenotyping import find_phenotypes
 from cardiofusion.study.tables import TableModel, load_table_model, train_table
 from cardiofusion.study.workspace import Reporter, Workspace
-from cardiofusion.tmae import TMAE, shipped_encoder
+from cardiofusion.tmae import TMAE, set_threads, shipped_encoder
 
 
 def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None = None) -> str:
@@ -53,14 +53,6 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
             pipeline.phenotype()
             set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
             return assemble(pipeline, out, export)
-
-
-def set_threads(threads: int) -> None:
-    """Torch on so many threads, and the same result each time."""
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
 
 
 @dataclass
@@ -142,7 +134,7 @@ class Pipeline:
         """The corpora's patients in the same five groups, for proxy alignments."""
         assert self.corpus_ecgs is not None
         ecgs = self.corpus_ecgs
-        return split_patients(_shares(self.study), ecgs.patient_ids, None, None, self.study.seed)
+        return split_patients(as_shares(self.study.split), ecgs.patient_ids, None, None, self.study.seed)
 
     def check(self) -> None:
         """Whether calibration can keep its promise, before hours are spent. Raises CalibrationError."""
@@ -242,6 +234,11 @@ class Pipeline:
         shipped = shipped_encoder().hash if self.study.pretrain.shipped else ""
         return self.study.fingerprint("pretrain", "split", extra={"ecgs": digests, "shipped": shipped})
 
+    @property
+    def _embedding_mark(self) -> str:
+        """What an embedding depends on beside the encoder's weights: which causes make a finding."""
+        return f"{self._pretrain_mark} {self.encoder.config.findings}"
+
     @cached_property
     def encoder(self) -> TMAE:
         return load_encoder(self.workspace.folder / "pretrain")
@@ -251,7 +248,7 @@ class Pipeline:
             if ecgs is not None and self.uses_ecg:
                 self.workspace.stage(
                     f"embed-{name}",
-                    self._mark(name, self._pretrain_mark),
+                    self._mark(name, self._embedding_mark),
                     lambda folder, ecgs=ecgs: self._embed(ecgs, folder),  # type: ignore[misc]
                 )
 
@@ -384,7 +381,7 @@ class Pipeline:
         ecgs = self.learning_ecgs
         self.workspace.stage(
             "phenotypes",
-            self.study.fingerprint("phenotypes", extra={"encoder": self._pretrain_mark}),
+            self.study.fingerprint("phenotypes", extra={"encoder": self._embedding_mark}),
             lambda folder: find_phenotypes(
                 self.study.phenotypes,
                 ecgs,
@@ -407,10 +404,3 @@ class Pipeline:
 
     def _mark(self, *parts: str) -> str:
         return self.study.fingerprint("data", extra={"parts": parts})
-
-
-def _shares(study: Study) -> Any:
-    """The study's split, as shares where it names folds: a corpus has no folds of its own."""
-    if not study.split.folds:
-        return study.split
-    return replace(study.split, train=0.6, calibrate=0.25, test=0.15)

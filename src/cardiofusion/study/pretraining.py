@@ -1,7 +1,8 @@
 """Pretraining an encoder by itself, for every study: what `cardiofusion pretrain` runs.
 
 `shipped` made the weights inside the package; `laptop` is the same in a quarter of an hour. Each epoch meets
-virtual patients made afresh, so none is ever seen twice; real ECGs come without labels.
+virtual patients made afresh, so none is ever seen twice; real ECGs come without labels. At the end, all else
+frozen, the decoder learns to copy along time.
 """
 
 from __future__ import annotations
@@ -19,36 +20,51 @@ import numpy as np
 from cardiofusion import __version__
 from cardiofusion.export import encoder_graph
 from cardiofusion.records import Cohort, InputError, write_bytes
+from cardiofusion.simulate import FINDINGS
 from cardiofusion.study.data import cohort_digest
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
 from cardiofusion.study.encoding import (
     HISTORY,
     VIRTUAL_SEED,
-    config_for,
     history_of,
     load_encoder,
     save_encoder,
+    save_weights,
     virtual_causes,
 )
 from cardiofusion.study.workspace import Reporter, Workspace, save_json
-from cardiofusion.tmae import TMAE, PretrainingOptions, Unlabelled, WithCauses, count_parameters, pretrain
+from cardiofusion.tmae import (
+    TMAE,
+    PretrainingOptions,
+    Unlabelled,
+    WithCauses,
+    count_parameters,
+    pretrain,
+    standard_config,
+    teach_echo,
+    torch_threads,
+)
 from cardiofusion.tmae.weights import CARD, GRAPH, WEIGHTS
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How long. An epoch has `virtual` ECGs of its own; a step takes `batch` of these, `real_batch` real."""
+    """How long. An epoch has `virtual` ECGs of its own; a step takes `batch` of these, `real_batch` real.
+
+    echo: steps at the end, in which the decoder learns to copy along time.
+    """
 
     epochs: int
     virtual: int = 4800
     batch: int = 48
     real_batch: int = 16
+    echo: int = 160
 
     def options(self) -> PretrainingOptions:
         return PretrainingOptions(epochs=self.epochs, batch=self.batch, real_batch=self.real_batch)
 
 
-SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=36), "laptop": Setting(epochs=7)}
+SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=36), "laptop": Setting(epochs=7, echo=80)}
 
 
 def pretrain_alone(
@@ -67,20 +83,28 @@ def pretrain_alone(
 
         def make(folder: Path) -> None:
             real = Unlabelled(ecgs.signal, ecgs.present)
-            config, options = config_for(setting.virtual), setting.options()
+            config, options = standard_config(), setting.options()
             virtual = partial(_virtual, setting, seed)
             trained = pretrain(real, virtual, config, options, seed, checkpoint, reporter.step, threads)
             save_encoder(*trained, folder)
 
         made = workspace.stage("pretrain", mark, make)
-        model = load_encoder(made)
+        history = history_of(made)
+        taught = workspace.stage(
+            "echo",
+            f"{mark}-{setting.echo}",
+            lambda folder: save_weights(
+                _with_echo(load_encoder(made), setting, ecgs, seed, threads, reporter), folder
+            ),
+        )
+        model = load_encoder(taught)
         write_bytes(out / GRAPH, encoder_graph(model))
-        for name in (WEIGHTS, HISTORY):
-            write_bytes(out / name, (made / name).read_bytes())
-        card = _card(model, history_of(made), setting, corpora, ecgs) | {
+        write_bytes(out / WEIGHTS, (taught / WEIGHTS).read_bytes())
+        save_json(out / HISTORY, history)
+        card = _card(model, history, setting, corpora, ecgs) | {
             "seed": seed,
             "threads": threads,
-            "minutes": round(workspace.seconds["pretrain"] / 60, 1),
+            "minutes": round((workspace.seconds["pretrain"] + workspace.seconds["echo"]) / 60, 1),
             "sha256": {
                 name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in (WEIGHTS, GRAPH)
             },
@@ -114,9 +138,23 @@ def _virtual(setting: Setting, seed: int, epoch: int) -> WithCauses:
     return made
 
 
+def _with_echo(
+    model: TMAE, setting: Setting, ecgs: EcgSet, seed: int, threads: int, reporter: Reporter
+) -> TMAE:
+    """Half of what it is fitted to are real ECGs, half are virtual ones of an epoch that never was."""
+    n = min(len(ecgs), setting.virtual)
+    virtual = _virtual(setting, seed, setting.epochs).signal[:n]
+    real = ecgs.take(np.sort(np.random.default_rng([seed, 5]).choice(len(ecgs), n, replace=False)))
+    present = np.concatenate([np.ones_like(real.present), real.present])
+    both = Unlabelled(np.concatenate([virtual, real.signal]), present)
+    with torch_threads(threads):
+        return teach_echo(model, both, seed, setting.echo, on_step=reporter.step)
+
+
 def _mark(setting: Setting, ecgs: EcgSet, seed: int, threads: int) -> str:
-    """What the weights depend on: another run's checkpoint is not gone on from."""
-    parts = json.dumps([asdict(setting), ecgs.digest.tolist(), seed, threads])
+    """What the weights before the echo depend on: another run's checkpoint is not gone on from."""
+    learning = {name: value for name, value in asdict(setting).items() if name != "echo"}
+    parts = json.dumps([learning, ecgs.digest.tolist(), seed, threads])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -155,6 +193,7 @@ def _card(
         "cardiofusion": __version__,
         "setting": asdict(setting),
         "options": asdict(setting.options()),
+        "findings": list(FINDINGS),
         "parameters": {name: count_parameters(part) for name, part in parts.items() if part is not None},
         "data": data,
         "usable_ecgs": len(ecgs),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
-    from cardiofusion.tmae.loading import pretrained, read_tmae
+    from cardiofusion.tmae.echo_training import teach_echo
+    from cardiofusion.tmae.loading import pretrained, read_tmae, standard_config
     from cardiofusion.tmae.masked_r2 import (
         expected_beats,
         interpolation,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cardiofusion.tmae.model import TMAE, TMAEConfig, count_parameters, pool
     from cardiofusion.tmae.optimiser import AdamW, warm_cosine
     from cardiofusion.tmae.pretraining import Epoch, PretrainingOptions, Unlabelled, WithCauses, pretrain
-    from cardiofusion.tmae.threads import Workers, workers
+    from cardiofusion.tmae.threads import Workers, set_threads, torch_threads, workers
     from cardiofusion.tmae.weights import ShippedEncoder, shipped_encoder
 
 _PLACES = {
@@ -41,9 +42,10 @@ _PLACES = {
     ),
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
-    "loading": ("pretrained", "read_tmae"),
+    "echo_training": ("teach_echo",),
+    "loading": ("pretrained", "read_tmae", "standard_config"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
-    "threads": ("Workers", "workers"),
+    "threads": ("Workers", "set_threads", "torch_threads", "workers"),
     "weights": ("ShippedEncoder", "shipped_encoder"),
 }
 
@@ -69,9 +71,13 @@ __all__ = [
     "pretrain",
     "pretrained",
     "read_tmae",
+    "set_threads",
     "shipped_encoder",
     "spans_for",
     "squared_errors",
+    "standard_config",
+    "teach_echo",
+    "torch_threads",
     "true_beats",
     "warm_cosine",
     "workers",

@@ -6,6 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from cardiofusion.records import BundleError
+from cardiofusion.simulate import CAUSE_TARGETS, FINDING_CAUSES
 from cardiofusion.tmae.model import TMAE, TMAEConfig
 from cardiofusion.tmae.weights import WEIGHTS, shipped_encoder
 
@@ -19,12 +20,18 @@ def pretrained() -> TMAE:
     return read_tmae(shipped_encoder().bytes(WEIGHTS))
 
 
+def standard_config(n_causes: int = len(CAUSE_TARGETS), echo: bool = False) -> TMAEConfig:
+    """The standard shape; with the causes of our virtual patients also their findings."""
+    findings = FINDING_CAUSES if n_causes == len(CAUSE_TARGETS) else ()
+    return TMAEConfig(n_causes=n_causes, findings=findings, echo=echo)
+
+
 def read_tmae(content: bytes) -> TMAE:
     """A TMAE of the standard shape from the bytes of its .safetensors file. Raises BundleError."""
     try:
         tensors = load(content)
         causes = tensors.get("causes.weight")
-        model = TMAE(TMAEConfig(n_causes=0 if causes is None else len(causes)))
+        model = TMAE(standard_config(0 if causes is None else len(causes), "decoder.blend" in tensors))
         model.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
         raise BundleError(

@@ -63,8 +63,8 @@ def centre(ecgs: Unlabelled) -> Signal:
     return np.where(ecgs.present[:, :, None], centred, 0.0).astype(np.float32)
 
 
-def network(model: TMAE, batch: int = 64) -> Predictor:
-    """The TMAE itself, shown the patches of which nothing is hidden."""
+def network(model: TMAE, batch: int = 32) -> Predictor:
+    """The TMAE itself: its encoder is shown the patches of which nothing is hidden, its echo all the rest."""
     n = model.config.n_patches
 
     def predict(signal: Signal, hidden: Mask, present: Mask) -> Signal:
@@ -73,10 +73,13 @@ def network(model: TMAE, batch: int = 64) -> Predictor:
         for at in range(0, len(signal), batch):
             part = slice(at, at + batch)
             leads = torch.from_numpy(present[part])
-            patches = torch.from_numpy(hidden[part].reshape(len(leads), N_LEADS * n, -1).any(axis=2))
+            gone = torch.from_numpy(hidden[part])
+            patches = gone.view(len(leads), N_LEADS * n, -1).any(dim=2)
             seen = as_visible(~patches & leads.repeat_interleave(n, dim=1))
+            given = torch.from_numpy(signal[part])
             with torch.no_grad():
-                rebuilt.append(model.reconstruct(torch.from_numpy(signal[part]), leads, seen)[0].flatten(2))
+                found, _ = model.reconstruct(given, leads, seen, ~gone & leads[..., None])
+            rebuilt.append(found.flatten(2))
         return torch.cat(rebuilt).numpy()
 
     return predict

@@ -15,9 +15,12 @@ The file reads like a method section. The design in short:
 - A light decoder of the same axis-wise kind reconstructs the samples of every patch. What the visible leads
   show at that very moment is copied, with weights that attention finds; the decoder's own samples are added.
   (A patch of 100 samples does not pass whole through a token of 80 numbers, and leads are nearly linear in
-  each other: without the copy the network learns slowly what a 12 x 12 matrix knows.)
-- The embedding is that summary, [width]. A linear probe reads more off it than off the lead tokens that it is
-  made of, or off the causes that a line makes of it (docs/encoder-log.md).
+  each other: without the copy the network learns slowly what a 12 x 12 matrix knows.) Where no lead shows
+  anything, beats before and after are copied (echo.py), as much as the token says.
+- Findings: what readers of ECGs code, such as infarction, is any one of several causes. Their log-odds follow
+  from those of the causes; nothing of them is learnt from a real patient's label.
+- The embedding is the summary and the findings, [width + finding]. A linear probe reads more off the summary
+  than off the lead tokens it is made of, or off all causes that a line makes of it (docs/encoder-log.md).
 
 Sources: He et al., Masked autoencoders are scalable vision learners, CVPR 2022; Ho et al., Axial attention
 in multidimensional transformers, 2019; Vaswani et al., Attention is all you need, NeurIPS 2017.
@@ -32,16 +35,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cardiofusion.tmae.axial import AxisStack
+from cardiofusion.tmae.echo import Echo
+
 N_LEADS = 12
-TYPICAL_MV = 0.25
 COPY_RANK = 16  # of the copies between leads: 12 leads, and some room
+TYPICAL_MV = 0.25
 
 
 @dataclass(frozen=True)
 class TMAEConfig:
     """The sizes, all following from `width` and `layers`.
 
-    samples: length of the canonical signal; patch: samples a token; n_causes: targets of the cause head.
+    samples: length of the canonical signal; patch: samples a token; n_causes: targets of the cause head;
+    findings: the causes that make each finding; echo: whether the decoder copies along time.
     """
 
     width: int = 80
@@ -53,6 +60,12 @@ class TMAEConfig:
     samples: int = 1000
     patch: int = 100
     n_causes: int = 0
+    findings: tuple[tuple[int, ...], ...] = ()
+    echo: bool = False
+
+    @property
+    def n_embedding(self) -> int:
+        return self.width + len(self.findings)
 
     @property
     def n_patches(self) -> int:
@@ -81,80 +94,6 @@ def time_code(n_patches: int, width: int) -> Tensor:
     position = torch.arange(n_patches, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(100.0) / width))
     return torch.cat([torch.sin(position * rate), torch.cos(position * rate)], dim=1)
-
-
-def mix_heads(qkv: Tensor, allowed: Tensor | None, heads: int) -> Tensor:
-    """Attention of queries, keys and values side by side [b, n, 3 * width] -> [b, n, width].
-
-    allowed: None, or bool [b, 1, n or 1, n], the pairs that may look at each other.
-    """
-    b, n, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    q, k, v = qkv.view(b, n, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-    mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)  # [b, head, n, width/head]
-    return mixed.transpose(1, 2).reshape(b, n, width)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over the second-last axis, with a boolean mask of allowed pairs."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.mix = mix_heads  # the export puts the runtime's own operation here
-
-    def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
-        out: Tensor = self.out(self.mix(self.qkv(x), allowed, self.heads))
-        return out
-
-
-class AxisBlock(nn.Module):
-    """Leads to leads at the same time, time to time in the same lead, then each token by itself."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm_lead, self.norm_time, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
-        self.across_leads = Attention(width, heads)
-        self.along_time = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def grid(self, x: Tensor, leads_allowed: Tensor) -> Tensor:
-        """x [b, lead, time, width]; leads_allowed [b, 1, 1, lead] False for absent leads."""
-        b, leads, times, width = x.shape
-        columns = self.norm_lead(x).transpose(1, 2).reshape(b * times, leads, width)
-        allowed = leads_allowed.expand(b, times, 1, leads).reshape(b * times, 1, 1, leads)
-        x = x + self.across_leads(columns, allowed).view(b, times, leads, width).transpose(1, 2)
-        rows = self.norm_time(x).reshape(b * leads, times, width)
-        x = x + self.along_time(rows, None).view(b, leads, times, width)
-        out: Tensor = x + self.mlp(self.norm_mlp(x))
-        return out
-
-    def flat(self, x: Tensor, same_time: Tensor, same_lead: Tensor) -> Tensor:
-        """The same for a flat list of tokens x [b, k, width]; both masks [b, 1, k, k]."""
-        x = x + self.across_leads(self.norm_lead(x), same_time)
-        x = x + self.along_time(self.norm_time(x), same_lead)
-        out: Tensor = x + self.mlp(self.norm_mlp(x))
-        return out
-
-
-class AxisStack(nn.ModuleList):
-    """Axis blocks one after another, over a grid or a flat list of tokens."""
-
-    def __init__(self, width: int, heads: int, layers: int) -> None:
-        super().__init__(AxisBlock(width, heads) for _ in range(layers))
-
-    def grid(self, x: Tensor, leads_allowed: Tensor) -> Tensor:
-        for block in self:
-            assert isinstance(block, AxisBlock)
-            x = block.grid(x, leads_allowed)
-        return x
-
-    def flat(self, x: Tensor, same_time: Tensor, same_lead: Tensor) -> Tensor:
-        for block in self:
-            assert isinstance(block, AxisBlock)
-            x = block.flat(x, same_time, same_lead)
-        return x
 
 
 class Encoder(nn.Module):
@@ -267,27 +206,49 @@ class Decoder(nn.Module):
         self.samples = nn.Linear(width, config.patch)
         nn.init.normal_(self.samples.weight, std=0.01)  # start near the mean, which scores R2 = 0
         self.copied = nn.Linear(width, 2 * COPY_RANK)
+        if config.echo:
+            self.echo = Echo(config.samples, config.patch)
+            self.blend = nn.Parameter(torch.zeros(2, width + 1))  # of both guesses, as a line on the token
         self.register_buffer("time", time_code(config.n_patches, width), persistent=False)
 
     def forward(
-        self, signal: Tensor, tokens: Tensor, summary: Tensor, seen: Visible, present: Tensor
+        self,
+        signal: Tensor,
+        tokens: Tensor,
+        summary: Tensor,
+        seen: Visible,
+        present: Tensor,
+        shown: Tensor | None = None,
     ) -> Tensor:
         """tokens [b, k, width] of the visible patches, summary [b, width] -> samples [b, 12, time, patch].
 
-        Of the signal [b, 12, sample] only what is visible is looked at.
+        Of the signal [b, 12, sample] only what is visible is looked at: the patches seen, and for the echo
+        the samples shown (bool [b, 12, sample]) where more than these are.
         """
         grid = self.norm(self._grid(tokens, summary, seen, present))
         patches = signal.view(len(signal), N_LEADS, self.config.n_patches, self.config.patch)
-        samples: Tensor = self.samples(grid) + self._copy(grid, patches, seen)
-        return samples
+        visible = self._visible(seen)
+        samples: Tensor = self.samples(grid) + self._copy(grid, patches, visible)
+        if not self.config.echo:
+            return samples
+        if shown is None:
+            shown = visible.repeat_interleave(self.config.patch, dim=2)
+        return self._blend(grid, samples, self.echo(signal, shown).view_as(patches))
 
-    def _copy(self, grid: Tensor, patches: Tensor, seen: Visible) -> Tensor:
+    def _visible(self, seen: Visible) -> Tensor:
+        """The patches seen, bool [b, 12, time]."""
+        flat = torch.zeros(len(seen.index), N_LEADS * self.config.n_patches, dtype=torch.bool)
+        return flat.scatter(1, seen.index, seen.valid).view(len(flat), N_LEADS, -1)
+
+    def _blend(self, grid: Tensor, samples: Tensor, echo: Tensor) -> Tensor:
+        """Both guesses of a patch, each as far as its token trusts it; at first the first alone."""
+        trust = functional.linear(grid, self.blend[:, 1:], self.blend[:, 0])
+        return samples * (1.0 + trust[..., :1]) + echo * trust[..., 1:]
+
+    def _copy(self, grid: Tensor, patches: Tensor, visible: Tensor) -> Tensor:
         """Visible patches of the same second, weighed. No softmax: one lead may be another negated."""
         asked, offered = (self.copied(grid) / COPY_RANK**0.5).chunk(2, dim=-1)
-        shown = torch.zeros(len(grid), N_LEADS * self.config.n_patches).scatter(
-            1, seen.index, seen.valid.to(grid.dtype)
-        )
-        offered = offered * shown.view(len(grid), N_LEADS, -1, 1)
+        offered = offered * visible[..., None]
         weights = asked.transpose(1, 2) @ offered.permute(0, 2, 3, 1)  # [b, time, lead asked, lead offered]
         copied: Tensor = (weights @ patches.transpose(1, 2)).transpose(1, 2)
         return copied
@@ -305,22 +266,52 @@ class Decoder(nn.Module):
 class TMAE(nn.Module):
     """Encoder, decoder and cause head together: what pretraining trains."""
 
+    members: Tensor  # [cause, finding], 1 where the cause makes the finding
+
     def __init__(self, config: TMAEConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         self.causes = nn.Linear(config.width, config.n_causes) if config.n_causes else None
+        members = torch.zeros(config.n_causes, len(config.findings))
+        for finding, causes in enumerate(config.findings):
+            members[list(causes), finding] = 1.0
+        self.register_buffer("members", members, persistent=False)
 
-    def reconstruct(self, signal: Tensor, present: Tensor, seen: Visible) -> tuple[Tensor, Tensor]:
-        """Reconstruction [b, 12, time, patch] from the visible patches, and their summary [b, width]."""
+    def reconstruct(
+        self, signal: Tensor, present: Tensor, seen: Visible, shown: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Reconstruction [b, 12, time, patch] from the visible patches, and their summary [b, width].
+
+        shown: the visible samples, bool [b, 12, sample], where they are more than the patches seen whole.
+        """
         tokens = self.encoder.visible(signal, seen)
         summary = self.encoder.summarise(self._pool_visible(tokens, seen))
-        return self.decoder(signal, tokens, summary, seen, present), summary
+        return self.decoder(signal, tokens, summary, seen, present, shown), summary
+
+    def summarise(self, signal: Tensor, present: Tensor) -> Tensor:
+        """The summary [b, width] of whole ECGs."""
+        return self.encoder.summarise(pool(self.encoder(signal, present)))
 
     def embed(self, signal: Tensor, present: Tensor) -> Tensor:
-        """The embedding [b, width] of whole ECGs: their summary."""
-        return self.encoder.summarise(pool(self.encoder(signal, present)))
+        """The embedding [b, width + finding] of whole ECGs."""
+        return self.with_findings(self.summarise(signal, present))
+
+    def with_findings(self, summary: Tensor) -> Tensor:
+        """The summary [b, width] and the log-odds of each finding beside it."""
+        if not self.config.findings:
+            return summary
+        return torch.cat([summary, self.find(self.name_causes(summary))], dim=1)
+
+    def find(self, causes: Tensor) -> Tensor:
+        """Cause scores [b, cause] -> log-odds [b, finding] that one of a finding's causes is there at least.
+
+        As if causes were independent and as common as among virtual patients: a ranking, not a probability.
+        """
+        none = functional.softplus(causes) @ self.members  # minus the log of the chance of not even one
+        half = none.clamp(1e-6, 150.0) / 2
+        return half + torch.log(2.0 * torch.sinh(half))  # log(exp(none) - 1), to the last digit
 
     def name_causes(self, summary: Tensor) -> Tensor:
         """Cause scores [b, cause] (numbers as they are, flags as logits)."""

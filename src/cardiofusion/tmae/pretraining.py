@@ -236,7 +236,7 @@ def _losses(model: TMAE, part: _Part, options: PretrainingOptions) -> tuple[Tens
     if part.targets is None or part.defined is None or part.is_flag is None:
         return error, error.new_zeros(()), error.new_zeros(())
     v = len(part.targets)
-    full = model.embed(part.signal[:v], present[:v])
+    full = model.summarise(part.signal[:v], present[:v])
     masked = cause_loss(model.name_causes(masked_summary[:v]), part.targets, part.defined, part.is_flag)
     return error, masked, cause_loss(model.name_causes(full), part.targets, part.defined, part.is_flag)
 

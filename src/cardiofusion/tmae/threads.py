@@ -20,15 +20,31 @@ class Workers(Protocol):
         """The results, in the order of `things`; an error of one is raised when its turn comes."""
 
 
+def set_threads(threads: int) -> None:
+    """Torch on so many threads, and the same result each time."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Torch on so many threads inside the block, and on as many as before after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @contextmanager
 def workers(threads: int) -> Iterator[Workers]:
     """`threads` workers, each on one core; the calling thread's torch goes back to its own number after it.
 
     Work must draw chance from generators of its own: torch's default one is shared by all threads.
     """
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
+    with (
+        torch_threads(torch.get_num_threads()),
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        yield pool
