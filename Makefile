@@ -43,14 +43,17 @@ pretrain: setup ## the shipped encoder again, from its seed (an hour and a half 
 	$(BIN)/cardiofusion pretrain --out runs/encoder --setting shipped --threads 1 \
 	  --corpus code15=$${CARDIOFUSION_DATA:-../shared/data}/code15
 
-encoder: setup ## the shipped encoder's linear probes beside peers, into docs/encoder-log.md
-	$(BIN)/python benchmarks/encoder.py $(ENCODER) --write docs/encoder-log.md
+encoder: setup ## linear probes beside peers: the shipped encoder's into docs/encoder-log.md, README and its card, or ENCODER=FILE's
+	$(BIN)/python benchmarks/encoder.py $(ENCODER) $(if $(ENCODER),,--write docs/encoder-log.md)
+	$(if $(ENCODER),,$(BIN)/python benchmarks/excerpt.py)
 
 masked: setup ## its masked R2 beside predictors that need no network, into docs/encoder-log.md
-	$(BIN)/python benchmarks/masked.py $(ENCODER) --write docs/encoder-log.md
+	$(BIN)/python benchmarks/masked.py $(ENCODER) $(if $(ENCODER),,--write docs/encoder-log.md)
+	$(if $(ENCODER),,$(BIN)/python benchmarks/excerpt.py)
 
 supervised: setup ## networks trained on labels, from scratch and from the encoder, into docs/encoder-log.md
 	$(BIN)/python benchmarks/supervised.py --write docs/encoder-log.md
+	$(if $(ENCODER),,$(BIN)/python benchmarks/excerpt.py)
 
 ptbxl-full: setup ## the published protocol on PTB-XL: six label sets (see `cardiofusion data fetch`)
 	$(BIN)/python benchmarks/ptbxl_full.py $(ENCODER)

@@ -25,6 +25,7 @@ Curves = Mapping[str, Mapping[str, Sequence[float]]]  # encoder -> share of labe
 INK, FAINT, BLUE, SHADE, GRID = "#111", "#b9aeab", "#1f4fc4", "#e3dcd9", "#f1c4bb"
 SPACE_MV, REACH_MV = 1.5, 1.1  # between baselines, and how far a trace may leave its own
 # Distinct also without colour vision (Okabe and Ito), and by their markers.
+NO_LABELS_AT = 6.0  # per cent, on the axis of the probe curves
 LINES = (
     ("#0072b2", "o"),
     ("#d55e00", "s"),
@@ -85,19 +86,22 @@ def _shade(panel: Axes, hidden: Mask) -> None:
 
 
 def probe_curves(curves: Curves, out: Path) -> None:
-    """Macro AUC with its interval against the share of labels, encoders side by side at each share."""
+    """Macro AUC with its interval against the share of labels, encoders side by side at each share.
+
+    A share of 0, which a logarithm has no place for, stands to the left of the smallest.
+    """
     figure, panel = pyplot.subplots(figsize=(8.4, 5.2))
     for at, (name, curve) in enumerate(curves.items()):
         colour, marker = LINES[at % len(LINES)]
         shares = sorted(curve, key=float)
         aside = 1.0 + 0.02 * (at - (len(curves) - 1) / 2)  # intervals must not lie on each other
-        x = [100 * float(share) * aside for share in shares]
+        x = [_place(share) * aside for share in shares]
         value, low, high = np.array([curve[share] for share in shares]).T
         reach = (value - low, high - value)
         panel.errorbar(x, value, reach, color=colour, marker=marker, capsize=2.5, linewidth=1.6, label=name)
     panel.set_xscale("log")
-    ticks = sorted({100 * float(share) for curve in curves.values() for share in curve})
-    panel.set_xticks(ticks, [f"{tick:g} %" for tick in ticks])
+    ticks = {_place(share): float(share) for curve in curves.values() for share in curve}
+    panel.set_xticks(sorted(ticks), [f"{100 * ticks[x]:g} %" if ticks[x] else "none" for x in sorted(ticks)])
     panel.minorticks_off()
     panel.set_xlabel("share of the training patients whose labels are used")
     panel.set_ylabel("macro AUC, 95 % interval by patient")
@@ -106,6 +110,10 @@ def probe_curves(curves: Curves, out: Path) -> None:
     panel.legend(frameon=False, loc="lower right")
     figure.tight_layout()
     _save(figure, out)
+
+
+def _place(share: str) -> float:
+    return 100 * float(share) or NO_LABELS_AT
 
 
 def _save(figure: Figure, out: Path) -> None:

@@ -27,6 +27,7 @@ from cardiofusion.tmae import pretrained
 from features import (
     DESIGN_FOLDS,
     PEERS,
+    SUPERCLASS_FINDINGS,
     Dataset,
     Encoder,
     Encoders,
@@ -45,37 +46,46 @@ from features import (
 from markers import arguments, write_between
 from probing import (
     Scored,
+    anchored,
     boosted,
     linear,
     regression_between,
     regression_out_of_fold,
     score,
     scores_between,
+    unlearnt,
 )
 
 LABEL_SHARES = (0.1, 0.25, 0.5, 1.0)
 LEAD_SETS: Mapping[str, tuple[str, ...]] = {"I": ("I",), "I, II": ("I", "II"), "12 leads": LEADS}
 MIN_POSITIVE = 20
+BESIDE = "beside its findings"  # superclasses only: what the encoder names is what they are made of
 MINIROCKET = "MiniRocket"  # in the first tables only: its 9,996 features take minutes a table
+NO_LABELS = 0.0  # the share of labels of those who learn from none
 
 Scores = dict[str, Scored]
 
 
 def superclass_rows(data: Dataset, encoders: Encoders) -> tuple[list[str], dict[float, Scores]]:
-    """Macro AUC: of all patients, and of the half that design choices did not look at."""
+    """Macro AUC: of all patients, and of the half that choices before the findings did not look at."""
     labels = superclasses(data)
     assert data.cohort.fold is not None
     apart = ~np.isin(data.cohort.fold, DESIGN_FOLDS)
     raw = {
         share: {n: e.scores(data.ecgs, labels, share) for n, e in encoders.items()} for share in LABEL_SHARES
     }
-    by_share = {share: score(labels, found) for share, found in raw.items()}
+    raw[NO_LABELS] = {
+        name: unlearnt(encoder.encode(data.ecgs), labels.names, SUPERCLASS_FINDINGS)
+        for name, encoder in encoders.items()
+        if name.endswith(BESIDE)
+    }
+    by_share = {share: score(labels, raw[share]) for share in sorted(raw)}
     held = replace(labels, y=labels.y[apart], patients=data.patients[apart], fold=labels.fold[apart])
     part = score(held, {name: values[apart] for name, values in raw[1.0].items()})
     first = next(iter(encoders))
     lines = [
         f"| encoder | numbers | all, n = {len(labels.y)} | {first} minus this |"
-        f" folds 6-10, n = {int(apart.sum())} | {first} minus this |",
+        f" folds 6-10, n = {int(apart.sum())} | {first} minus this, folds 6-10 |",
         "|---|---|---|---|---|---|",
     ]
     for name, encoder in encoders.items():
@@ -90,11 +100,12 @@ def superclass_rows(data: Dataset, encoders: Encoders) -> tuple[list[str], dict[
 
 def share_rows(by_share: Mapping[float, Scores]) -> list[str]:
     lines = [
-        f"| encoder | {' | '.join(f'{100 * share:g} %' for share in by_share)} |",
+        f"| encoder | {' | '.join(f'{100 * share:g} %' if share else 'none' for share in by_share)} |",
         f"|{'---|' * (1 + len(by_share))}",
     ]
-    for name in next(iter(by_share.values())):
-        lines.append(f"| {name} | {' | '.join(found[name].words() for found in by_share.values())} |")
+    for name in by_share[1.0]:
+        cells = [found[name].words() if name in found else "-" for found in by_share.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
@@ -172,7 +183,7 @@ def report(encoders: Encoders) -> tuple[str, dict[str, Any]]:
     ptbxl, code15 = Dataset.read("ptb-xl"), Dataset.read("code15")
     n, people = len(ptbxl.ecgs), len(np.unique(ptbxl.patients))
     rows, by_share = superclass_rows(ptbxl, encoders)
-    brief = {name: encoder for name, encoder in encoders.items() if name != MINIROCKET}
+    brief = {name: e for name, e in encoders.items() if name != MINIROCKET and not name.endswith(BESIDE)}
     populations = {"PTB-XL": People.of(ptbxl), "CODE-15": People.of(code15)}
     blocks = {
         f"PTB-XL superclasses, n = {n} ({people} patients), 5 folds by patient, macro AUC:": rows,
@@ -184,7 +195,8 @@ def report(encoders: Encoders) -> tuple[str, dict[str, Any]]:
     }
     content = "\n\n".join(f"{title}\n\n" + "\n".join(lines) for title, lines in blocks.items())
     curves = {
-        name: {str(share): interval(found[name]) for share, found in by_share.items()} for name in encoders
+        name: {str(share): interval(found[name]) for share, found in by_share.items() if name in found}
+        for name in encoders
     }
     return content, {"benchmark": "encoder", "n": n, "macro_auc": curves}
 
@@ -197,9 +209,12 @@ def interval(found: Scored) -> list[float]:
 def main() -> None:
     torch.set_num_threads(1)
     paths, target = arguments(sys.argv[1:])
-    encoders = {path.parent.name or path.stem: embedding(trained(path)) for path in paths}
-    if not paths:
-        encoders["shipped"] = embedding(pretrained())
+    models = {path.parent.name or path.stem: trained(path) for path in paths} or {"shipped": pretrained()}
+    encoders = {name: embedding(model) for name, model in models.items()}
+    for name, model in models.items():
+        if model.config.findings:
+            beside = replace(encoders[name], reader=anchored(SUPERCLASS_FINDINGS))
+            encoders[f"{name}, {BESIDE}"] = beside
     encoders["random weights"] = embedding(untrained())
     encoders["measured, LightGBM"] = Encoder(handcrafted.features, boosted)
     if PEERS.exists():

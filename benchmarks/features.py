@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from cardiofusion.datasets import load_dataset
 from cardiofusion.datasets.table import read_table
 from cardiofusion.readers import RecordingFile
-from cardiofusion.records import LEADS, Cohort, merge_duplicates
-from cardiofusion.simulate import CAUSE_TARGETS
+from cardiofusion.records import LEADS, Cohort, RecordingSource, merge_duplicates
+from cardiofusion.simulate import FINDINGS
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
-from cardiofusion.tmae import TMAE, TMAEConfig, read_tmae
-from probing import Labels, Reader, linear, out_of_fold
+from cardiofusion.tmae import TMAE, read_tmae, standard_config
+from probing import Labels, OwnFeature, Reader, linear, out_of_fold
 
 Features = NDArray[np.float32]
 
@@ -54,6 +54,15 @@ def remembered(encoder: Encoder) -> Encoder:
 
 Encoders = Mapping[str, Encoder]
 
+# What the last numbers of our embedding say of PTB-XL's superclasses, without any label.
+_FROM_THE_END = {name: k - len(FINDINGS) for k, name in enumerate(FINDINGS)}
+SUPERCLASS_FINDINGS: OwnFeature = {
+    "NORM": (_FROM_THE_END["abnormal"], -1.0),
+    "MI": (_FROM_THE_END["infarction"], 1.0),
+    "STTC": (_FROM_THE_END["st_t_change"], 1.0),
+    "CD": (_FROM_THE_END["conduction_disturbance"], 1.0),
+    "HYP": (_FROM_THE_END["hypertrophy"], 1.0),
+}
 DESIGN_FOLDS = (1, 2, 3, 4, 5)  # design choices look at these patients of PTB-XL only
 ATRIAL = ("AFIB", "AFLT")  # pooled: too few of each
 CHAGAS_SOURCE = "CODE-15%"  # inside it: across sources the source gives the label away
@@ -72,10 +81,14 @@ class Dataset:
     @classmethod
     def read(cls, name: str) -> Dataset:
         cohort = load_dataset(name, data_folder() / name)
-        with tempfile.TemporaryDirectory() as folder:
-            read_ecgs(cohort.recordings, cohort.patient_ids, Path(folder), lambda *_: None)
-            ecgs = EcgSet.load(Path(folder))
+        ecgs = canonical_ecgs(cohort.recordings, cohort.patient_ids)
         return cls(cohort, ecgs, merge_duplicates(cohort.patient_ids, ecgs.digest))
+
+
+def canonical_ecgs(sources: Sequence[RecordingSource], patients: NDArray[np.str_]) -> EcgSet:
+    with tempfile.TemporaryDirectory() as folder:
+        read_ecgs(sources, patients, Path(folder), lambda *_: None)
+        return EcgSet.load(Path(folder))
 
 
 def data_folder() -> Path:
@@ -106,7 +119,7 @@ def trained(path: Path) -> TMAE:
 def untrained(seed: int = 7) -> TMAE:
     """Ours before it learnt anything: the same shape, and as many numbers an ECG."""
     torch.manual_seed(seed)
-    return TMAE(TMAEConfig(n_causes=len(CAUSE_TARGETS))).eval()
+    return TMAE(standard_config()).eval()
 
 
 def minirocket(ecgs: EcgSet) -> Features:
@@ -156,9 +169,7 @@ def atrial_fibrillation(ptbxl: Dataset) -> tuple[EcgSet, Labels]:
         rows = list(csv.DictReader(handle))
     names = np.array([f"ludb-{row['ID'].strip()}" for row in rows])
     sources = [RecordingFile(ludb / "data" / f"{row['ID'].strip()}.hea") for row in rows]
-    with tempfile.TemporaryDirectory() as folder:
-        read_ecgs(sources, names, Path(folder), lambda *_: None)
-        theirs = EcgSet.load(Path(folder))
+    theirs = canonical_ecgs(sources, names)
     rhythm = np.array(["fibrillation" in row["Rhythms"] or "flutter" in row["Rhythms"] for row in rows])
     ours = np.array([bool(codes & set(ATRIAL)) for codes in _statement_codes()])
     ecgs = EcgSet.concatenated([ptbxl.ecgs, theirs])

@@ -13,13 +13,14 @@ analysis, IEEE JBHI 2023 (four such layers, in both directions, small states, fo
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cardiofusion.tmae import TMAE, TMAEConfig, pool
+from cardiofusion.tmae import TMAE, TMAEConfig
 
 N_LEADS = 12
 TYPICAL_MV = 0.25
@@ -159,15 +160,15 @@ class EncoderNet(nn.Module):
 
     def __init__(self, n_labels: int, model: TMAE | None = None) -> None:
         super().__init__()
-        model = model or TMAE(TMAEConfig())
-        self.encoder = model.encoder
-        size = model.config.width
+        self.tmae = copy.deepcopy(model) if model else TMAE(TMAEConfig())
+        del self.tmae.decoder
+        size = self.tmae.config.n_embedding
         self.head = nn.Linear(size, n_labels)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
 
     def embed(self, signal: Tensor, present: Tensor) -> Tensor:
-        return self.encoder.summarise(pool(self.encoder(signal, present)))
+        return self.tmae.embed(signal, present)
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         logits: Tensor = self.head((self.embed(signal, present) - self.mean) / self.scale)

@@ -42,6 +42,7 @@ BOOSTER = {
 ROUNDS = 200
 
 Float = NDArray[np.float64]
+OwnFeature = Mapping[str, tuple[int, float]]  # label -> the feature that says it by itself, and its sign
 Reader = Callable[[NDArray[np.float32], "Labels", NDArray[np.intp], NDArray[np.intp]], Float]
 
 
@@ -103,22 +104,45 @@ def boosted(
 
 
 def linear(
-    features: NDArray[np.float32], labels: Labels, train: NDArray[np.intp], test: NDArray[np.intp]
+    features: NDArray[np.float32],
+    labels: Labels,
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    own: OwnFeature | None = None,
 ) -> Float:
     """The linear probe's scores [test row, label]."""
+    anchors = [own[name][0] for name in labels.names] if own else None
     inner = patient_folds(
         labels.patients[train], [1.0] * INNER, np.random.default_rng([SEED, 2]), labels.y[train]
     )
     path = np.full((len(STRENGTHS), len(train), labels.y.shape[1]), np.nan)
     for k in range(INNER):
         rest, held = np.flatnonzero(inner != k), np.flatnonzero(inner == k)
-        path[:, held] = _path(features[train[rest]], labels.y[train[rest]], features[train[held]], STRENGTHS)
+        known, asked = features[train[rest]], features[train[held]]
+        path[:, held] = _path(known, labels.y[train[rest]], asked, STRENGTHS, anchors)
     found = np.empty((len(test), labels.y.shape[1]))
     best = [_best(path[:, :, c], labels.y[train, c]) for c in range(labels.y.shape[1])]
-    final = _path(features[train], labels.y[train], features[test], STRENGTHS)
+    final = _path(features[train], labels.y[train], features[test], STRENGTHS, anchors)
     for c, strength in enumerate(best):
         found[:, c] = final[strength, :, c]
     return found
+
+
+def anchored(own: OwnFeature) -> Reader:
+    """The linear probe beside what the encoder says of each label by itself: that one feature is penalised
+    a fixed little (C = 1), so that with few labels a strong penalty on all others leaves what it says."""
+
+    def reader(
+        features: NDArray[np.float32], labels: Labels, train: NDArray[np.intp], test: NDArray[np.intp]
+    ) -> Float:
+        return linear(features, labels, train, test, own)
+
+    return reader
+
+
+def unlearnt(features: NDArray[np.float32], names: tuple[str, ...], own: OwnFeature) -> Float:
+    """What the encoder says of each label by itself, [n, label]: no label was looked at."""
+    return np.stack([sign * features[:, column] for column, sign in (own[n] for n in names)], axis=1)
 
 
 def held_out(
@@ -146,6 +170,7 @@ def _path(
     y: NDArray[np.float32],
     test: NDArray[np.float32],
     strengths: tuple[float, ...],
+    anchors: list[int] | None = None,
 ) -> Float:
     """Scores [strength, test, label]. The penalty does not see a rotation: n rows span n directions."""
     mean, scale = train.mean(axis=0), train.std(axis=0)
@@ -153,6 +178,7 @@ def _path(
     a = ((train - mean)[:, keep] / scale[keep]).astype(np.float64)
     b = ((test - mean)[:, keep] / scale[keep]).astype(np.float64)
     _, _, directions = np.linalg.svd(a, full_matrices=False)
+    own = [_anchor(train, test, column) for column in anchors] if anchors else []
     a, b = a @ directions.T, b @ directions.T
     scores = np.zeros((len(strengths), len(b), y.shape[1]))
     for c in range(y.shape[1]):
@@ -161,11 +187,20 @@ def _path(
         model = LogisticRegression(max_iter=200, tol=1e-3, warm_start=True)
         for k, strength in enumerate(strengths):
             model.C = strength
+            x, asked = a, b
+            if own:  # so much larger that its penalty is that of C = 1
+                x, asked = (np.c_[f, o * strength**-0.5] for f, o in zip((a, b), own[c], strict=True))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                model.fit(a, y[:, c])
-            scores[k, :, c] = model.decision_function(b)
+                model.fit(x, y[:, c])
+            scores[k, :, c] = model.decision_function(asked)
     return scores
+
+
+def _anchor(train: NDArray[np.float32], test: NDArray[np.float32], column: int) -> tuple[Float, Float]:
+    mean, scale = train[:, column].mean(), train[:, column].std() + 1e-6
+    known, asked = (((f[:, column] - mean) / scale).astype(np.float64) for f in (train, test))
+    return known, asked
 
 
 def regression_out_of_fold(features: NDArray[np.float32], y: Float, labels: Labels) -> Float:

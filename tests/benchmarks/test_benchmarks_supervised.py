@@ -66,7 +66,7 @@ def test_tuning_starts_at_the_linear_probe() -> None:
         features = model.embed(ecgs.signal, ecgs.present).numpy()
     labels = some_labels(features)
     train, test = np.flatnonzero(labels.fold > 0), np.flatnonzero(labels.fold == 0)
-    net = ProbeStart(model, features)(labels, train)
+    net = ProbeStart(model, features, linear)(labels, train)
     said = logits_of(net, ecgs, test, Recipe(epochs=1, rate=1e-3))
     np.testing.assert_allclose(said, linear(features, labels, train, test), atol=1e-3)
 
