@@ -91,3 +91,11 @@ def test_a_file_that_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
 def test_other_files_are_no_encoder(content: bytes) -> None:
     with pytest.raises(BundleError):
         read_tmae(content)
+
+
+def test_an_embedding_is_the_same_to_the_last_bit_whoever_is_beside_it() -> None:
+    ecgs = [canonical(source.read()) for source in virtual_cohort(21, 98).recordings]
+    encoder = Encoder(shipped_encoder())
+    alone = np.concatenate([encoder.embed([ecg]) for ecg in ecgs])
+    assert np.array_equal(encoder.embed(ecgs), alone)
+    assert np.array_equal(np.concatenate([encoder.embed(ecgs[:8]), encoder.embed(ecgs[8:])]), alone)

@@ -59,7 +59,9 @@ class ExportJob:
             task: FusionWeights(part["weights"], CMAFConfig(**part["config"]), part["edges"])
             for task, part in found["fusions"].items()
         }
-        return cls(found["encoder"], TMAEConfig(**found["encoder_config"]), fusions, found["out"])
+        config = found["encoder_config"]
+        config["findings"] = tuple(map(tuple, config["findings"]))  # JSON has lists only
+        return cls(found["encoder"], TMAEConfig(**config), fusions, found["out"])
 
     @property
     def names(self) -> list[str]:

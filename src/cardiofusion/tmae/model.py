@@ -41,6 +41,8 @@ from cardiofusion.tmae.echo import Echo
 N_LEADS = 12
 COPY_RANK = 16  # of the copies between leads: 12 leads, and some room
 TYPICAL_MV = 0.25
+LANES = 16  # of a vector register: rows of as many numbers leave no rest that is computed in another way, so
+# that findings of an ECG are the same to the last bit whoever is beside it in the batch
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ class Decoder(nn.Module):
 class TMAE(nn.Module):
     """Encoder, decoder and cause head together: what pretraining trains."""
 
-    members: Tensor  # [cause, finding], 1 where the cause makes the finding
+    members: Tensor  # [cause, finding], 1 where the cause makes the finding; filled up to whole LANES
 
     def __init__(self, config: TMAEConfig) -> None:
         super().__init__()
@@ -274,7 +276,7 @@ class TMAE(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         self.causes = nn.Linear(config.width, config.n_causes) if config.n_causes else None
-        members = torch.zeros(config.n_causes, len(config.findings))
+        members = torch.zeros(*(-n % LANES + n for n in (config.n_causes, len(config.findings))))
         for finding, causes in enumerate(config.findings):
             members[list(causes), finding] = 1.0
         self.register_buffer("members", members, persistent=False)
@@ -309,9 +311,11 @@ class TMAE(nn.Module):
 
         As if causes were independent and as common as among virtual patients: a ranking, not a probability.
         """
+        causes = functional.pad(causes, (0, -self.config.n_causes % LANES))
         none = functional.softplus(causes) @ self.members  # minus the log of the chance of not even one
         half = none.clamp(1e-6, 150.0) / 2
-        return half + torch.log(2.0 * torch.sinh(half))  # log(exp(none) - 1), to the last digit
+        odds = half + torch.log(2.0 * torch.sinh(half))  # log(exp(none) - 1), to the last digit
+        return odds[:, : len(self.config.findings)]
 
     def name_causes(self, summary: Tensor) -> Tensor:
         """Cause scores [b, cause] (numbers as they are, flags as logits)."""
