@@ -105,9 +105,9 @@ def fetch_dataset(
 class _Connections:
     """Threads that do a work on many files; iterating gives the results as they come, an error is raised.
 
-    After an error nothing works on any more; after Ctrl-C the threads, which die with the process, end at their
-    next block. (multiprocessing's ThreadPool waits for helpers of its own, and a Ctrl-C at a bad moment leaves
-    a lock behind that they wait for. These queues have no lock that Python code can be interrupted in.)
+    After an error nothing works on any more; after Ctrl-C the threads, which die with the process, end at
+    their next block. (multiprocessing's ThreadPool waits for helpers of its own, and a Ctrl-C at a bad moment
+    leaves a lock behind that they wait for. These queues have none that Python code can be interrupted in.)
     """
 
     def __init__(self, work: Callable[[File], bool], files: Sequence[File], stop: Event) -> None:
