@@ -361,7 +361,11 @@ def test_ctrl_c_ends_a_download_at_once_though_the_server_is_silent(run, mirror,
     silent = "records100/00000/00002_lr.dat"
     mirror.silent.add(silent)
     command = ("data", "fetch", "ptb-xl", "--to", str(tmp_path / "ptb-xl"), "--base-url", mirror.url)
-    program = "import sys; from cardiofusion.cli import main; main(sys.argv[1:])"
+    # A shell that starts the tests in the background has its children ignore Ctrl-C.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from cardiofusion.cli import main; main(sys.argv[1:])"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

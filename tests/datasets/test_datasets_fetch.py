@@ -282,7 +282,7 @@ def test_after_an_error_nothing_writes_to_the_folder(mirror, fetch, monkeypatch)
         fetch()
     assert refusal.value.code == "fetch.refused"
     left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if "_run" in thread.name]
+    assert not [thread for thread in left if "worker" in thread.name]
 
 
 def test_ctrl_c_leaves_what_the_next_run_goes_on_from(mirror, fetch, tmp_path):

@@ -6,11 +6,10 @@ The list of checksums is as good as the connection it came over: https, unless a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
 
 from cardiofusion.datasets.download import Server
 from cardiofusion.datasets.table import nearest
@@ -18,7 +17,6 @@ from cardiofusion.records import DatasetError, FetchError, InputError, StorageEr
 
 CONNECTIONS = 4
 CHECKSUMS = "SHA256SUMS.txt"
-File = tuple[str, str]  # name and SHA-256
 
 
 @dataclass(frozen=True)
@@ -91,59 +89,23 @@ def fetch_dataset(
     files = release.wanted(_listed(checksums), rate)
     write_bytes(_inside(folder, CHECKSUMS), checksums)
 
-    def one(file: File) -> bool:
+    def one(file: tuple[str, str]) -> bool:
         return server.download(file[0], _inside(folder, file[0]), file[1])
 
     new = 0
-    with _Connections(one, list(files.items()), server.stop) as results:
-        for done, fetched in enumerate(results, start=1):
-            new += fetched
-            on_step(done, len(files))
+    with ThreadPool(CONNECTIONS) as pool:
+        try:
+            for done, fetched in enumerate(pool.imap_unordered(one, list(files.items())), start=1):
+                new += fetched
+                on_step(done, len(files))
+        except Exception:  # once the caller knows, nothing writes to the folder any more
+            server.stop.set()
+            pool.terminate()
+            pool.join()
+            raise
+        finally:  # Ctrl-C: the other connections end at their next block
+            server.stop.set()
     return Fetched(release.title, len(files), new)
-
-
-class _Connections:
-    """Threads that do a work on many files; iterating gives the results as they come, an error is raised.
-
-    After an error nothing works on any more; after Ctrl-C the threads, which die with the process, end at
-    their next block. (multiprocessing's ThreadPool waits for helpers of its own, and a Ctrl-C at a bad moment
-    leaves a lock behind that they wait for. These queues have none that Python code can be interrupted in.)
-    """
-
-    def __init__(self, work: Callable[[File], bool], files: Sequence[File], stop: Event) -> None:
-        self._work, self._n, self._stop = work, len(files), stop
-        self._todo = SimpleQueue[File]()
-        self._done = SimpleQueue[bool | Exception]()
-        for file in files:
-            self._todo.put(file)
-        self._threads = [Thread(target=self._run, daemon=True) for _ in range(CONNECTIONS)]
-
-    def __enter__(self) -> Iterator[bool]:
-        for thread in self._threads:
-            thread.start()
-        return self._results()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._stop.set()
-        if kind is None or issubclass(kind, Exception):
-            for thread in self._threads:
-                thread.join()
-
-    def _results(self) -> Iterator[bool]:
-        for _ in range(self._n):
-            result = self._done.get()
-            if isinstance(result, Exception):
-                raise result
-            yield result
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._done.put(self._work(self._todo.get_nowait()))
-            except Empty:
-                return
-            except Exception as error:  # noqa: BLE001 (the caller raises it)
-                self._done.put(error)
 
 
 def _release(name: str, rate: int) -> Release:
