@@ -54,6 +54,7 @@ class ExportJob:
 
     @classmethod
     def from_json(cls, text: str) -> ExportJob:
+        """The job that `to_json` wrote."""
         found: dict[str, Any] = json.loads(text)
         fusions = {
             task: FusionWeights(part["weights"], CMAFConfig(**part["config"]), part["edges"])
