@@ -37,6 +37,19 @@ def test_what_speaks_against_the_score_is_left_out_and_a_zero_map_stays_zero() -
     assert not grad_cam(activation, np.zeros((2, 3, 4))).any()
 
 
+def test_what_an_average_says_is_laid_where_it_is_from() -> None:
+    """Six frames of time and two of a window that is the mean of what stands at 1 and at 4."""
+    activation = np.zeros((1, 1, 8))
+    activation[0, 0, [0, 6, 7]] = (0.25, 1.0, 0.5)
+    spread = np.zeros((6, 2))
+    spread[[1, 4], 0] = spread[[2, 5], 1] = 0.5
+    cam = grad_cam(activation, np.ones((1, 1, 8)), spread)
+    assert cam[0] == pytest.approx([0.5, 1.0, 0.5, 0.0, 1.0, 0.5])
+    with pytest.raises(InputError, match="averages") as caught:
+        grad_cam(activation, np.ones((1, 1, 8)), spread[:5])
+    assert caught.value.hint
+
+
 @given(st.integers(0, 2**31), st.floats(0.01, 100))
 @settings(deadline=None, max_examples=20)
 def test_the_map_is_within_bounds_and_does_not_depend_on_scale(seed: int, scale: float) -> None:

@@ -24,6 +24,7 @@ from cardiofusion.export import (
     slope_graph,
 )
 from cardiofusion.tmae import TMAE, TMAEConfig
+from cardiofusion.tmae.beats import spread
 from cardiofusion.tmae.model import N_LEADS, Encoder
 
 ENCODER = TMAEConfig(
@@ -175,10 +176,11 @@ KINDS = ["some leads", "twelve leads", "gaps", "ecg only", "row only"]
 def test_the_explanation_is_autograds(exported: Exported, kind: str, target: int) -> None:
     given = one(kind, seed=target)
     wanted = torch.eye(FUSION.n_targets)[target]
-    logits, row_to_ecg, ecg_to_row, frames, at_stem = exported.explain(given, wanted)
+    logits, row_to_ecg, ecg_to_row, frames, at_stem, shares = exported.explain(given, wanted)
 
-    stem = exported.encoder.frames(given["signal"]).detach().requires_grad_()
-    grid = exported.encoder.attend(exported.encoder.tokens_from(stem), given["present"])
+    beats = exported.encoder.beats(given["signal"], given["present"])
+    stem = exported.encoder.frames(given["signal"], beats).detach().requires_grad_()
+    grid = exported.encoder.attend(exported.encoder.tokens_from(stem, beats), given["present"])
     seen = exported.fusion(
         ecg_tokens(exported.encoder, grid, given["present"]), given["row"], given["has_ecg"], given["has_row"]
     )
@@ -189,6 +191,9 @@ def test_the_explanation_is_autograds(exported: Exported, kind: str, target: int
     in_time = [t[0].permute(0, 2, 1, 3).reshape(N_LEADS, ENCODER.stem_width, -1) for t in (stem, along)]
     close(frames, in_time[0], 1e-5)
     close(at_stem, in_time[1], 1e-5 * max(1e-6, float(along.abs().max())))
+    window = ENCODER.n_frames // ENCODER.n_patches
+    close(shares, spread(beats.weight, ENCODER.n_frames, window), 1e-5)
+    assert frames.shape[2] == ENCODER.n_frames + window
     assert at_stem.any() == (kind != "row only")
     assert not at_stem[~given["present"][0].numpy()].any()
 
@@ -215,12 +220,13 @@ def test_a_step_along_the_gradient_moves_the_logit_as_told(exported: Exported) -
     signal, present, *rest = given.values()
     seen = ecg_tokens(encoder, encoder(signal, present), present).detach()
     *_, along = slope(fusion, seen, *rest, torch.eye(FUSION.n_targets, dtype=torch.float64)[1])
-    _, told = gradient(encoder, signal, present, along)
-    stem = encoder.frames(given["signal"]).detach()
+    _, told, _ = gradient(encoder, signal, present, along)
+    beats = encoder.beats(signal, present)
+    stem = encoder.frames(signal, beats).detach()
     direction = torch.randn(stem.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
     def logit(step: float) -> float:
-        grid = encoder.attend(encoder.tokens_from(stem + step * direction), given["present"])
+        grid = encoder.attend(encoder.tokens_from(stem + step * direction, beats), given["present"])
         tokens = ecg_tokens(encoder, grid, given["present"])
         answer = fusion(tokens, given["row"], given["has_ecg"], given["has_row"])
         return float(answer.logits[0, 1].detach())
@@ -281,5 +287,5 @@ def test_names_of_inputs_and_outputs(exported: Exported) -> None:
             ["tokens", "row", "has_ecg", "has_row", "target"],
             ["logits", "row_to_ecg", "ecg_to_row", "slope"],
         ),
-        "gradient": (["signal", "present", "slope"], ["frames", "gradient"]),
+        "gradient": (["signal", "present", "slope"], ["frames", "gradient", "spread"]),
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 from cardiofusion.tmae import TMAE, TMAEConfig, count_parameters
 from cardiofusion.tmae.masked_r2 import as_visible
 from cardiofusion.tmae.masking import hidden_patches, random_patches
-from cardiofusion.tmae.model import N_LEADS, Visible, pool, time_code
+from cardiofusion.tmae.model import N_LEADS, Visible, pool, time_code, shown_samples
 
 TINY = TMAEConfig(
     width=16,
@@ -72,7 +72,7 @@ def near(a: Tensor, b: Tensor, tolerance: float = 1e-5) -> bool:
 def test_all_tokens_visible_equal_the_grid(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
         seen = everything(present)
-        flat = model.encoder.visible(signal, seen)
+        flat = model.encoder.visible(signal, seen, shown_samples(seen, TINY).float())
         grid = model.encoder(signal, present).flatten(1, 2)
     for ecg in range(len(signal)):
         index = seen.index[ecg][seen.valid[ecg]]
@@ -135,7 +135,8 @@ def test_the_pool_is_zero_exactly_where_a_lead_is_absent(
 ) -> None:
     with torch.no_grad():
         whole = pool(model.encoder(signal, present)).unflatten(1, (N_LEADS, TINY.width))
-        masked = model._pool_visible(model.encoder.visible(signal, seen), seen)
+        tokens = model.encoder.visible(signal, seen, shown_samples(seen, TINY).float())
+        masked = model._pool_visible(tokens, seen)
     assert torch.equal(whole.abs().sum(2) > 0, present)
     assert bool((masked.unflatten(1, (N_LEADS, TINY.width))[~present] == 0).all())
 
@@ -228,14 +229,15 @@ def test_positions_carry_over_to_longer_signals() -> None:
     assert len({tuple(row) for row in long.tolist()}) == 30
 
 
-def test_frames_are_local_and_cover_the_signal(model: TMAE, signal: Tensor) -> None:
+def test_frames_are_local_and_cover_the_signal(model: TMAE, signal: Tensor, present: Tensor) -> None:
     with torch.no_grad():
-        frames = model.encoder.frames(signal)
-        where = torch.zeros(len(signal), N_LEADS, N, dtype=torch.bool)
+        beats = model.encoder.beats(signal, present)
+        frames = model.encoder.frames(signal, beats)
+        where = torch.zeros(len(signal), N_LEADS, N + 1, dtype=torch.bool)
         where[:, 3, 4] = True
-        moved = (model.encoder.frames(garbage(signal, where)) - frames).abs().sum((3, 4)) > 0
-    assert frames.shape[:3] == (len(signal), N_LEADS, N)
-    assert frames.shape[2] * frames.shape[4] == TINY.n_frames
+        moved = (model.encoder.frames(garbage(signal, where[:, :, :N]), beats) - frames).abs().sum((3, 4)) > 0
+    assert frames.shape[:3] == (len(signal), N_LEADS, N + 1)
+    assert N * frames.shape[4] == TINY.n_frames
     assert torch.equal(moved, where)
 
 

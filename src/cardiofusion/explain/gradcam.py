@@ -29,12 +29,18 @@ class Peak:
         return f"{self.lead}, {self.start:.1f}-{self.end:.1f} s"
 
 
-def grad_cam(activation: NDArray[np.floating], gradient: NDArray[np.floating]) -> Float:
+def grad_cam(
+    activation: NDArray[np.floating],
+    gradient: NDArray[np.floating],
+    spread: NDArray[np.floating] | None = None,
+) -> Float:
     """Grad-CAM [lead, frame] from a convolution's activation and the score's gradient there.
 
     activation, gradient: [lead, channel, frame]. Selvaraju et al., ICCV 2017, in one dimension and with
     weights of each lead's own: the gradient's mean over time weighs the channels, only support for the score
     is kept, and the largest value in the ECG is 1. A map without any support stays zero.
+    spread: [frame, window] where the last `window` frames are averages over others: the share that each
+    frame has in each of them. Their part of the map is laid where it is from.
     Raises InputError for shapes that differ or numbers that are not finite.
     """
     dimensions = ("lead", "channel", "frame")
@@ -47,8 +53,22 @@ def grad_cam(activation: NDArray[np.floating], gradient: NDArray[np.floating]) -
             "both must come from the same layer",
         )
     cam: Float = np.maximum(np.einsum("lc,lcf->lf", slopes.mean(axis=2), features), 0.0)
+    if spread is not None:
+        cam = _laid_out(cam, checked("the spread", spread, ("frame", "window")))
     largest = float(cam.max())
     return cam / largest if largest > 0 else cam
+
+
+def _laid_out(cam: Float, spread: Float) -> Float:
+    """A map over time and the averages behind it, [lead, frame + window], over time alone."""
+    frames, window = spread.shape
+    if cam.shape[1] != frames + window:
+        raise InputError(
+            "explain.shape",
+            f"{cam.shape[1]} frames of the map are not {frames} of time and {window} averages",
+            "both must come from the same run",
+        )
+    return cam[:, :frames] + cam[:, frames:] @ spread.T
 
 
 def upsample_map(cam: NDArray[np.floating], samples: int) -> Float:

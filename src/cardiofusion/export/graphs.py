@@ -22,6 +22,7 @@ from cardiofusion.cmaf.model import CMAF, ecg_tokens
 from cardiofusion.export.attention import OPSET, fused_attention
 from cardiofusion.export.rows import RowEncoder
 from cardiofusion.records import ExportError
+from cardiofusion.tmae.beats import spread
 from cardiofusion.tmae.model import N_LEADS, TMAE, Encoder
 
 MAX_BATCH = 4096
@@ -93,9 +94,10 @@ def slope_graph(fusion: CMAF) -> bytes:
 
 
 def gradient_graph(encoder: Encoder) -> bytes:
-    """One patient's signal, present and a slope along its tokens -> frames and gradient at the stem.
+    """One patient's signal, present and a slope along its tokens -> frames and gradient at the stem, spread.
 
-    frames and gradient: [12, channel, frame], 20 ms a frame. Raises ExportError.
+    frames and gradient: [12, channel, frame + window], 40 ms a frame; the last are those of the mean beat.
+    spread: [frame, window], which frames of time these are from. Raises ExportError.
     """
     config = encoder.config
     example = (
@@ -103,7 +105,7 @@ def gradient_graph(encoder: Encoder) -> bytes:
         torch.ones(1, N_LEADS, dtype=torch.bool),
         torch.randn(1, config.n_patches + N_LEADS + 1, config.width),
     )
-    inputs, outputs = ["signal", "present", "slope"], ["frames", "gradient"]
+    inputs, outputs = ["signal", "present", "slope"], ["frames", "gradient", "spread"]
     return _export_traced(partial(gradient, encoder), encoder, example, inputs, outputs)
 
 
@@ -121,15 +123,20 @@ def slope(
     return logits, row_to_ecg, ecg_to_row, along
 
 
-def gradient(encoder: Encoder, signal: Tensor, present: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+def gradient(
+    encoder: Encoder, signal: Tensor, present: Tensor, along: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """What the gradient graph computes, in torch."""
+    beats = encoder.beats(signal, present)
 
     def score(frames: Tensor) -> Tensor:
-        tokens = encoder.attend(encoder.tokens_from(frames), present)
+        tokens = encoder.attend(encoder.tokens_from(frames, beats), present)
         return (ecg_tokens(encoder, tokens, present) * along).sum()
 
-    frames = encoder.frames(signal)
-    return _in_time(frames), _in_time(torch.func.grad(score)(frames))
+    frames = encoder.frames(signal, beats)
+    n = encoder.config.n_frames
+    shares = spread(beats.weight, n, n // encoder.config.n_patches)
+    return _in_time(frames), _in_time(torch.func.grad(score)(frames)), shares
 
 
 def _in_time(frames: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The encoder as the runtime likes it: tokens are rows of one matrix [ecg * 120, width], lead by lead.
+"""The encoder as the runtime likes it: tokens are rows of one matrix [ecg * 132, width], lead by lead.
 
 The same arithmetic as tmae/model.py in the order that costs ONNX Runtime least (benchmarks/encoder_speed.py
 measures it): a linear layer on a matrix takes its bias along; -1 for the batch leaves no shapes to compute
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from cardiofusion.tmae.axial import AxisBlock
@@ -26,10 +27,10 @@ class RowEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         config, tokenise = encoder.config, encoder.tokenise
-        self.shape = (N_LEADS, config.n_patches, config.width)
+        self.shape = (N_LEADS, config.n_patches + 1, config.width)  # the last of the times is the mean beat
         by_channel = tokenise.weight.detach().view(config.width, config.stem_width, -1)
         self.register_buffer("weight", by_channel.transpose(1, 2).flatten(1).T.contiguous())
-        place = encoder.time + encoder.lead.detach()[:, None] + tokenise.bias.detach()
+        place = encoder.place().detach() + tokenise.bias.detach()
         self.register_buffer("place", place.flatten(0, 1))
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
@@ -37,19 +38,21 @@ class RowEncoder(nn.Module):
         times = self.shape[1]
         # Every time of an ECG has the leads that the ECG has: [b * time, 1, 1, 12].
         allowed = present[:, None].expand(-1, times, -1).reshape(-1, 1, 1, N_LEADS)
-        x = self._tokens(signal)
+        x = self._tokens(signal, present)
         for block in self.encoder.blocks:
             x = self._block(cast(AxisBlock, block), x, allowed)
-        out: Tensor = self.encoder.norm(x).reshape(-1, *self.shape) * present[:, :, None, None]
-        return out
+        out = self.encoder.norm(x).reshape(-1, *self.shape)
+        return (out[:, :, :-1] + out[:, :, -1:]) * present[:, :, None, None]
 
-    def _tokens(self, signal: Tensor) -> Tensor:
+    def _tokens(self, signal: Tensor, present: Tensor) -> Tensor:
         leads, times, width = self.shape
-        patches = signal.reshape(-1, 1, leads * times, self.encoder.config.patch)
-        features = self.encoder.stem(patches).permute(0, 2, 3, 1)  # [b, patch, frame, channel]
-        patches = features.reshape(-1, leads * times, self.weight.shape[0])
-        tokens: Tensor = patches @ self.weight + self.place
-        return tokens.reshape(-1, width)
+        beats, patch = self.encoder.beats(signal, present), self.encoder.config.patch
+        whole = torch.cat([signal.reshape(-1, leads, times - 1, patch), beats.mean[:, :, None]], dim=2)
+        features = self.encoder.stem(whole.reshape(-1, 1, leads * times, patch))
+        rows = features.permute(0, 2, 3, 1).reshape(-1, leads * times, self.weight.shape[0])
+        tokens = (rows @ self.weight + self.place).reshape(-1, *self.shape)
+        rhythm = self.encoder.rhythm(beats.rhythm)[:, None, None]
+        return torch.cat([tokens[:, :, :-1], tokens[:, :, -1:] + rhythm], dim=2).reshape(-1, width)
 
     def _block(self, block: AxisBlock, x: Tensor, allowed: Tensor) -> Tensor:
         leads, times, width = self.shape

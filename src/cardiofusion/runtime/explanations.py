@@ -66,7 +66,7 @@ def explain_task(
 
 
 def _gradcam(stem: AtStem, ecg: CanonicalECG, target: str) -> dict[str, Any]:
-    cam = grad_cam(stem.frames, stem.gradient) * ecg.present[:, None]
+    cam = grad_cam(stem.frames, stem.gradient, stem.spread) * ecg.present[:, None]
     return {
         "target": target,
         "leads": list(LEADS),

@@ -36,10 +36,15 @@ class Sloped(NamedTuple):
 
 
 class AtStem(NamedTuple):
-    """Stem features of one ECG, and a logit's gradient there: [12, channel, frame], 20 ms a frame."""
+    """Stem features of one ECG, and a logit's gradient there: [12, channel, frame + window], 40 ms a frame.
+
+    The last frames are those of the mean beat; spread [frame, window] says where in time they are from.
+    Bundles of before 0.3 have neither.
+    """
 
     frames: Float
     gradient: Float
+    spread: Float | None = None
 
 
 def onnx_session(content: bytes, name: str) -> Any:

@@ -190,8 +190,8 @@ def _cam(encoder: TMAE, fusion: CMAF, ecg: EcgSet, targets: int) -> tuple[NDArra
     with torch.no_grad():
         tokens = ecg_tokens(encoder.encoder, encoder.encoder(signal, present), present)
     *_, along = slope(fusion, tokens, row, yes, no, torch.eye(targets)[target])
-    frames, at_stem = gradient(encoder.encoder, signal, present, along)
-    return grad_cam(frames.detach().numpy(), at_stem.detach().numpy()), target
+    stem = (part.detach().numpy() for part in gradient(encoder.encoder, signal, present, along))
+    return grad_cam(*stem), target
 
 
 def _scores(

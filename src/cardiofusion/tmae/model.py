@@ -2,12 +2,14 @@
 
 The file reads like a method section. The design in short:
 
-- A patch is 1 s of one lead. A convolutional stem, the same for every patch, gives features every 20 ms
+- A patch is 1 s of one lead. A convolutional stem, the same for every patch, gives features every 40 ms
   (the resolution of Grad-CAM); one linear map turns a patch of them into a token. The stem never looks
   beyond its patch, so nothing leaks into hidden ones and hidden ones cost nothing.
 - Axis-wise attention: a token attends to the other leads at the same time (inter-lead attention), then to
   the other times of the same lead. One set of weights serves 1 or 12 leads: an absent lead is no token.
 - Time is a fixed sinusoid, so that positions carry over to other lengths; the lead is a learnt vector.
+- One more column of tokens is no time: each lead's mean beat, found without learning (beats.py), with the
+  rhythm of the beats added to it. What becomes of it is added to every token of its lead.
 - Masking hides 75 % of the lead-time patches, and the encoder runs on the visible quarter alone: the
   attention pattern of the grid is kept by masks over the flat list of visible tokens.
 - The summary: one token made from each lead's mean token. A line on it names the causes of virtual patients,
@@ -30,17 +32,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cardiofusion.tmae.axial import AxisStack
+from cardiofusion.tmae.beats import LAGS, Beats, average_beats
 from cardiofusion.tmae.echo import Echo
 
 N_LEADS = 12
 COPY_RANK = 16  # of the copies between leads: 12 leads, and some room
+FRAME = 4  # samples a stem feature: 40 ms at 100 Hz
 TYPICAL_MV = 0.25
+RHYTHM_WIDTH = 32
 LANES = 16  # of a vector register: rows of as many numbers leave no rest that is computed in another way, so
 # that findings of an ECG are the same to the last bit whoever is beside it in the batch
 
@@ -75,8 +81,8 @@ class TMAEConfig:
 
     @property
     def n_frames(self) -> int:
-        """Stem features along time: one every two samples (20 ms at 100 Hz)."""
-        return self.samples // 2
+        """Stem features along time."""
+        return self.samples // FRAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +115,13 @@ class Encoder(nn.Module):
         c = config.stem_width
         # Patches are the rows of an image: convolved along time, one beside the other, in one go.
         first = nn.Conv2d(1, c, (1, 9), stride=(1, 2), padding=(0, 4))
-        second = nn.Conv2d(c, c, (1, 5), padding=(0, 2))
-        self.stem = nn.Sequential(first, nn.GELU(), second, nn.GELU())
-        self.tokenise = nn.Linear(c * config.patch // 2, config.width)
+        second = nn.Conv2d(c, c, (1, 5), stride=(1, 2), padding=(0, 2))
+        self.stem = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+        self.tokenise = nn.Linear(c * config.patch // FRAME, config.width)
         self.lead = nn.Parameter(torch.randn(N_LEADS, config.width) * 0.5)
+        self.beat = nn.Parameter(torch.randn(1, config.width) * 0.5)  # where a time has its code
+        rhythm = nn.Linear(LAGS, RHYTHM_WIDTH), nn.Linear(RHYTHM_WIDTH, config.width)
+        self.rhythm = nn.Sequential(rhythm[0], nn.GELU(), rhythm[1])
         self.blocks = AxisStack(config.width, config.heads, config.layers)
         self.norm = nn.LayerNorm(config.width)
         self.summary = nn.Linear(N_LEADS * config.width, config.width)
@@ -132,58 +141,85 @@ class Encoder(nn.Module):
         with torch.no_grad():
             first.weight.mul_(1.0 / TYPICAL_MV)
         nn.init.normal_(self.tokenise.weight, std=self.tokenise.in_features**-0.5)
+        nn.init.normal_(cast(nn.Linear, self.rhythm[0]).weight, std=0.5)  # of 100 lags a few are not 0
 
-    def frames(self, signal: Tensor) -> Tensor:
-        """Stem features [b, 12, time, channel, frame], 20 ms a frame: what Grad-CAM looks at."""
-        b, n = signal.shape[0], self.config.n_patches
-        features = self._features(signal.reshape(b, N_LEADS * n, self.config.patch))
-        return features.reshape(b, N_LEADS, n, *features.shape[2:])
+    def beats(self, signal: Tensor, present: Tensor) -> Beats:
+        """Of whole ECGs."""
+        return average_beats(signal, present[..., None].to(signal.dtype), self.config.patch)
+
+    def frames(self, signal: Tensor, beats: Beats) -> Tensor:
+        """Stem features [b, 12, time + 1, channel, frame], 40 ms a frame: what Grad-CAM looks at.
+
+        The last of the times is the mean beat.
+        """
+        b, n, patch = signal.shape[0], self.config.n_patches, self.config.patch
+        patches = torch.cat([signal.reshape(b, N_LEADS, n, patch), beats.mean[:, :, None]], dim=2)
+        features = self._features(patches.flatten(1, 2))
+        return features.reshape(b, N_LEADS, n + 1, *features.shape[2:])
 
     def _features(self, patches: Tensor) -> Tensor:
         """Stem features of patches [b, k, sample]: [b, k, channel, frame]."""
         features: Tensor = self.stem(patches[:, None])
         return features.transpose(1, 2)
 
-    def tokens_from(self, frames: Tensor) -> Tensor:
-        """Tokens before attention, positions added: [b, 12, time, width]."""
-        tokens: Tensor = self.tokenise(frames.flatten(3)) + self.time + self.lead[:, None]
-        return tokens
+    def place(self) -> Tensor:
+        """The codes of lead and time [12, time + 1, width]."""
+        return torch.cat([self.time, self.beat]) + self.lead[:, None]
+
+    def tokens_from(self, frames: Tensor, beats: Beats) -> Tensor:
+        """Tokens before attention, positions added: [b, 12, time + 1, width]."""
+        tokens: Tensor = self.tokenise(frames.flatten(3)) + self.place()
+        rhythm = self.rhythm(beats.rhythm)[:, None, None]
+        return torch.cat([tokens[:, :, :-1], tokens[:, :, -1:] + rhythm], dim=2)
 
     def attend(self, tokens: Tensor, present: Tensor) -> Tensor:
-        """Full-grid attention; tokens of absent leads come out as zeros."""
+        """Full-grid attention [b, 12, time, width]; tokens of absent leads come out as zeros."""
         allowed = present[:, None, None, :]
-        tokens = self.blocks.grid(tokens, allowed)
-        out: Tensor = self.norm(tokens) * present[:, :, None, None]
-        return out
+        tokens = self.norm(self.blocks.grid(tokens, allowed))
+        return (tokens[:, :, :-1] + tokens[:, :, -1:]) * present[:, :, None, None]
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
-        return self.attend(self.tokens_from(self.frames(signal)), present)
+        beats = self.beats(signal, present)
+        return self.attend(self.tokens_from(self.frames(signal, beats), beats), present)
 
     def summarise(self, pooled: Tensor) -> Tensor:
         """The summary token [b, width] of each lead's mean token [b, 12 * width]."""
         return functional.gelu(self.summary(pooled))
 
-    def visible(self, signal: Tensor, seen: Visible) -> Tensor:
-        """Only the visible tokens, after attention among themselves: [b, k, width]."""
-        b, n, patch = signal.shape[0], self.config.n_patches, self.config.patch
-        patches = torch.gather(
-            signal.reshape(b, N_LEADS * n, patch), 1, seen.index[..., None].expand(-1, -1, patch)
-        )
-        place = (self.time + self.lead[:, None]).flatten(0, 1)
-        tokens = self.tokenise(self._features(patches).flatten(2)) + place[seen.index]
-        same_time, same_lead = axis_masks(seen, n)
-        tokens = self.blocks.flat(tokens, same_time, same_lead)
-        out: Tensor = self.norm(tokens)
-        return out
+    def visible(self, signal: Tensor, seen: Visible, shown: Tensor) -> Tensor:
+        """Only the visible tokens, after attention among themselves: [b, k, width].
+
+        Of the signal only the samples shown are looked at, 1 or 0 like signal.
+        """
+        b, n, k = signal.shape[0], self.config.n_patches, seen.index.shape[1]
+        beats = average_beats(signal, shown, self.config.patch)
+        patches = torch.cat([_gather(signal.reshape(b, N_LEADS * n, -1), seen.index), beats.mean], dim=1)
+        of_beats = torch.arange(N_LEADS).expand(b, -1)
+        lead = torch.cat([seen.index // n, of_beats], dim=1)
+        time = torch.cat([seen.index % n, torch.full_like(of_beats, n)], dim=1)
+        valid = torch.cat([seen.valid, shown.amax(dim=2) > 0], dim=1)
+        tokens = self.tokenise(self._features(patches).flatten(2)) + self.place()[lead, time]
+        tokens = torch.cat([tokens[:, :k], tokens[:, k:] + self.rhythm(beats.rhythm)[:, None]], dim=1)
+        tokens = self.norm(self.blocks.flat(tokens, _same(time, valid), _same(lead, valid)))
+        return tokens[:, :k] + _gather(tokens[:, k:], lead[:, :k])
 
 
-def axis_masks(seen: Visible, n_patches: int) -> tuple[Tensor, Tensor]:
-    """Who may attend to whom in the flat list: same time, and same lead, each [b, 1, k, k]."""
-    lead, time = seen.index // n_patches, seen.index % n_patches
-    usable = seen.valid[:, None, :] | torch.eye(seen.index.shape[1], dtype=torch.bool)
-    same_time = (time[:, :, None] == time[:, None, :]) & usable
-    same_lead = (lead[:, :, None] == lead[:, None, :]) & usable
-    return same_time[:, None], same_lead[:, None]
+def _gather(rows: Tensor, index: Tensor) -> Tensor:
+    """Of rows [b, n, width] those of index [b, k]."""
+    return torch.gather(rows, 1, index[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def _same(where: Tensor, valid: Tensor) -> Tensor:
+    """Who may attend to whom in a flat list of tokens [b, k]: those of the same place, [b, 1, k, k]."""
+    usable = valid[:, None, :] | torch.eye(where.shape[1], dtype=torch.bool)
+    return ((where[:, :, None] == where[:, None, :]) & usable)[:, None]
+
+
+def shown_samples(seen: Visible, config: TMAEConfig) -> Tensor:
+    """The samples of the patches seen, bool [b, 12, sample]."""
+    flat = torch.zeros(len(seen.index), N_LEADS * config.n_patches, dtype=torch.bool)
+    grid = flat.scatter(1, seen.index, seen.valid).view(len(flat), N_LEADS, -1)
+    return grid.repeat_interleave(config.patch, dim=2)
 
 
 def pool(tokens: Tensor) -> Tensor:
@@ -220,27 +256,20 @@ class Decoder(nn.Module):
         summary: Tensor,
         seen: Visible,
         present: Tensor,
-        shown: Tensor | None = None,
+        shown: Tensor,
     ) -> Tensor:
         """tokens [b, k, width] of the visible patches, summary [b, width] -> samples [b, 12, time, patch].
 
-        Of the signal [b, 12, sample] only what is visible is looked at: the patches seen, and for the echo
-        the samples shown (bool [b, 12, sample]) where more than these are.
+        Of the signal [b, 12, sample] only the samples shown are looked at, bool [b, 12, sample]: those of
+        the patches seen, and maybe more.
         """
         grid = self.norm(self._grid(tokens, summary, seen, present))
         patches = signal.view(len(signal), N_LEADS, self.config.n_patches, self.config.patch)
-        visible = self._visible(seen)
+        visible = shown.view_as(patches).all(dim=3)
         samples: Tensor = self.samples(grid) + self._copy(grid, patches, visible)
         if not self.config.echo:
             return samples
-        if shown is None:
-            shown = visible.repeat_interleave(self.config.patch, dim=2)
         return self._blend(grid, samples, self.echo(signal, shown).view_as(patches))
-
-    def _visible(self, seen: Visible) -> Tensor:
-        """The patches seen, bool [b, 12, time]."""
-        flat = torch.zeros(len(seen.index), N_LEADS * self.config.n_patches, dtype=torch.bool)
-        return flat.scatter(1, seen.index, seen.valid).view(len(flat), N_LEADS, -1)
 
     def _blend(self, grid: Tensor, samples: Tensor, echo: Tensor) -> Tensor:
         """Both guesses of a patch, each as far as its token trusts it; at first the first alone."""
@@ -288,7 +317,8 @@ class TMAE(nn.Module):
 
         shown: the visible samples, bool [b, 12, sample], where they are more than the patches seen whole.
         """
-        tokens = self.encoder.visible(signal, seen)
+        shown = shown_samples(seen, self.config) if shown is None else shown & present[..., None]
+        tokens = self.encoder.visible(signal, seen, shown.to(signal.dtype))
         summary = self.encoder.summarise(self._pool_visible(tokens, seen))
         return self.decoder(signal, tokens, summary, seen, present, shown), summary
 
