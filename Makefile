@@ -39,8 +39,8 @@ results: setup ## README's table from the studies' metrics.json
 latency: setup ## README's table of latencies
 	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original --write README.md
 
-pretrain: setup ## the shipped encoder again, from its seed (an hour on two cores) into runs/encoder
-	$(BIN)/cardiofusion pretrain --out runs/encoder --setting shipped --threads 2 \
+pretrain: setup ## the shipped encoder again, from its seed (an hour on one core) into runs/encoder
+	$(BIN)/cardiofusion pretrain --out runs/encoder --setting shipped --threads 1 \
 	  --corpus code15=$${CARDIOFUSION_DATA:-../shared/data}/code15
 
 encoder: setup ## linear probes beside peers: the shipped encoder's into docs/encoder-log.md, README and its card, or ENCODER=FILE's

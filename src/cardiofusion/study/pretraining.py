@@ -64,7 +64,7 @@ class Setting:
         return PretrainingOptions(epochs=self.epochs, batch=self.batch, real_batch=self.real_batch)
 
 
-SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=36), "laptop": Setting(epochs=7, echo=80)}
+SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=24), "laptop": Setting(epochs=7, echo=80)}
 
 
 def pretrain_alone(
