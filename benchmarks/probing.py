@@ -111,7 +111,7 @@ def linear(
     own: OwnFeature | None = None,
 ) -> Float:
     """The linear probe's scores [test row, label]."""
-    anchors = [own[name][0] for name in labels.names] if own else None
+    anchors = [own[name] for name in labels.names] if own else None
     inner = patient_folds(
         labels.patients[train], [1.0] * INNER, np.random.default_rng([SEED, 2]), labels.y[train]
     )
@@ -170,7 +170,7 @@ def _path(
     y: NDArray[np.float32],
     test: NDArray[np.float32],
     strengths: tuple[float, ...],
-    anchors: list[int] | None = None,
+    anchors: list[tuple[int, int]] | None = None,
 ) -> Float:
     """Scores [strength, test, label]. The penalty does not see a rotation: n rows span n directions."""
     mean, scale = train.mean(axis=0), train.std(axis=0)
@@ -178,11 +178,13 @@ def _path(
     a = ((train - mean)[:, keep] / scale[keep]).astype(np.float64)
     b = ((test - mean)[:, keep] / scale[keep]).astype(np.float64)
     _, _, directions = np.linalg.svd(a, full_matrices=False)
-    own = [_anchor(train, test, column) for column in anchors] if anchors else []
+    own = [_anchor(train, test, column) for column, _ in anchors or []]
     a, b = a @ directions.T, b @ directions.T
     scores = np.zeros((len(strengths), len(b), y.shape[1]))
     for c in range(y.shape[1]):
         if y[:, c].min() == y[:, c].max():
+            if own:  # nothing to learn from: what the encoder says by itself
+                scores[:, :, c] = anchors[c][1] * own[c][1]
             continue
         model = LogisticRegression(max_iter=200, tol=1e-3, warm_start=True)
         for k, strength in enumerate(strengths):

@@ -11,7 +11,7 @@ from torch import Tensor
 from cardiofusion.tmae import TMAE, TMAEConfig, count_parameters
 from cardiofusion.tmae.masked_r2 import as_visible
 from cardiofusion.tmae.masking import hidden_patches, random_patches
-from cardiofusion.tmae.model import N_LEADS, Visible, pool, time_code, shown_samples
+from cardiofusion.tmae.model import N_LEADS, Visible, pool, shown_samples, time_code
 
 TINY = TMAEConfig(
     width=16,

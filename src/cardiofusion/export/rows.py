@@ -41,8 +41,9 @@ class RowEncoder(nn.Module):
         x = self._tokens(signal, present)
         for block in self.encoder.blocks:
             x = self._block(cast(AxisBlock, block), x, allowed)
-        out = self.encoder.norm(x).reshape(-1, *self.shape)
-        return (out[:, :, :-1] + out[:, :, -1:]) * present[:, :, None, None]
+        x = self.encoder.norm(x).reshape(-1, *self.shape)
+        out: Tensor = (x[:, :, :-1] + x[:, :, -1:]) * present[:, :, None, None]
+        return out
 
     def _tokens(self, signal: Tensor, present: Tensor) -> Tensor:
         leads, times, width = self.shape

@@ -7,7 +7,7 @@ file and only the stages that read it, and those after them, run again.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pa
 from cardiofusion.study.phenotyping import find_phenotypes
 from cardiofusion.study.tables import TableModel, load_table_model, train_table
 from cardiofusion.study.workspace import Reporter, Workspace
-from cardiofusion.tmae import TMAE, set_threads, shipped_encoder
+from cardiofusion.tmae import TMAE, set_threads, shipped_encoder, structure
 
 
 def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None = None) -> str:
@@ -61,6 +61,8 @@ class Pipeline:
 
     study: Study
     workspace: Workspace
+    _table_models: dict[str, TableModel] = field(default_factory=dict, init=False)
+    _pairs: dict[str, tuple[FusionData, dict[str, Any]]] = field(default_factory=dict, init=False)
 
     # --- read: the table, the ECGs, their quality, the groups --------------------------------------------
 
@@ -232,7 +234,8 @@ class Pipeline:
         assert self.learning_ecgs is not None
         digests = hashlib.sha256("\n".join(self.learning_ecgs.digest).encode()).hexdigest()
         shipped = shipped_encoder().hash if self.study.pretrain.shipped else ""
-        return self.study.fingerprint("pretrain", "split", extra={"ecgs": digests, "shipped": shipped})
+        known = {"ecgs": digests, "shipped": shipped, "structure": structure()}
+        return self.study.fingerprint("pretrain", "split", extra=known)
 
     @property
     def _embedding_mark(self) -> str:
@@ -301,10 +304,6 @@ class Pipeline:
             self._table_models[outcome] = load_table_model(folder, self.cohort.table.schema.names)
         return self._table_models[outcome]
 
-    @cached_property
-    def _table_models(self) -> dict[str, TableModel]:
-        return {}
-
     def fuse(self) -> None:
         """A CMAF for every task that looks at an ECG."""
         for task in self.fused_tasks:
@@ -340,9 +339,8 @@ class Pipeline:
         return [task for task in self.cohort.tasks if "ecg" in task.modalities]
 
     def _schema(self, task: Task) -> Any:
-        return (
-            self.cohort.table.schema if self.cohort.table is not None and "row" in task.modalities else None
-        )
+        table = self.cohort.table
+        return table.schema if table is not None and "row" in task.modalities else None
 
     def fusion(self, task: Task) -> CMAF:
         return load_fusion(self.workspace.folder / f"fuse-{task.name}", self.pairs(task)[0], self.study.cmaf)
@@ -352,10 +350,6 @@ class Pipeline:
         if task.name not in self._pairs:
             self._pairs[task.name] = self._make_pairs(task)
         return self._pairs[task.name]
-
-    @cached_property
-    def _pairs(self) -> dict[str, tuple[FusionData, dict[str, Any]]]:
-        return {}
 
     def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
         outcome = self.data.outcome(task)

@@ -41,6 +41,7 @@ from cardiofusion.tmae import (
     count_parameters,
     pretrain,
     standard_config,
+    structure,
     teach_echo,
     torch_threads,
 )
@@ -64,7 +65,7 @@ class Setting:
         return PretrainingOptions(epochs=self.epochs, batch=self.batch, real_batch=self.real_batch)
 
 
-SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=24), "laptop": Setting(epochs=7, echo=80)}
+SETTINGS: Mapping[str, Setting] = {"shipped": Setting(epochs=24), "laptop": Setting(epochs=5, echo=80)}
 
 
 def pretrain_alone(
@@ -78,26 +79,9 @@ def pretrain_alone(
     workspace = Workspace(out.with_name(f"{out.name}.work"), reporter)
     with workspace.alone():
         ecgs = _read_corpora(corpora, workspace)
-        mark = _mark(setting, ecgs, seed, threads)
-        checkpoint = workspace.scratch("pretrain", mark)
-
-        def make(folder: Path) -> None:
-            real = Unlabelled(ecgs.signal, ecgs.present)
-            config, options = standard_config(), setting.options()
-            virtual = partial(_virtual, setting, seed)
-            trained = pretrain(real, virtual, config, options, seed, checkpoint, reporter.step, threads)
-            save_encoder(*trained, folder)
-
-        made = workspace.stage("pretrain", mark, make)
-        history = history_of(made)
-        taught = workspace.stage(
-            "echo",
-            f"{mark}-{setting.echo}",
-            lambda folder: save_weights(
-                _with_echo(load_encoder(made), setting, ecgs, seed, threads, reporter), folder
-            ),
-        )
-        model = load_encoder(taught)
+        made = _pretrained(setting, ecgs, workspace, seed, threads)
+        taught = _taught(setting, ecgs, workspace, seed, threads, made)
+        model, history = load_encoder(taught), history_of(made)
         write_bytes(out / GRAPH, encoder_graph(model))
         write_bytes(out / WEIGHTS, (taught / WEIGHTS).read_bytes())
         save_json(out / HISTORY, history)
@@ -111,6 +95,32 @@ def pretrain_alone(
         }
         save_json(out / CARD, card)
     return card
+
+
+def _pretrained(setting: Setting, ecgs: EcgSet, workspace: Workspace, seed: int, threads: int) -> Path:
+    mark, step = _mark(setting, ecgs, seed, threads), workspace.reporter.step
+    checkpoint = workspace.scratch("pretrain", mark)
+
+    def make(folder: Path) -> None:
+        real = Unlabelled(ecgs.signal, ecgs.present)
+        virtual = partial(_virtual, setting, seed)
+        trained = pretrain(
+            real, virtual, standard_config(), setting.options(), seed, checkpoint, step, threads
+        )
+        save_encoder(*trained, folder)
+
+    return workspace.stage("pretrain", mark, make)
+
+
+def _taught(
+    setting: Setting, ecgs: EcgSet, workspace: Workspace, seed: int, threads: int, made: Path
+) -> Path:
+    """What was pretrained, with the echo."""
+
+    def make(folder: Path) -> None:
+        save_weights(_with_echo(load_encoder(made), setting, ecgs, seed, threads, workspace.reporter), folder)
+
+    return workspace.stage("echo", f"{_mark(setting, ecgs, seed, threads)}-{setting.echo}", make)
 
 
 def _read_corpora(corpora: Sequence[Cohort], workspace: Workspace) -> EcgSet:
@@ -154,7 +164,7 @@ def _with_echo(
 def _mark(setting: Setting, ecgs: EcgSet, seed: int, threads: int) -> str:
     """What the weights before the echo depend on: another run's checkpoint is not gone on from."""
     learning = {name: value for name, value in asdict(setting).items() if name != "echo"}
-    parts = json.dumps([learning, ecgs.digest.tolist(), seed, threads])
+    parts = json.dumps([learning, ecgs.digest.tolist(), seed, threads, structure()])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ cost. It is written beside its place and moved there when complete: either it is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from cardiofusion.records import StorageError, storage_errors, write_text
+from cardiofusion.records import CardioFusionError, StorageError, storage_errors, write_text
 
 STAMP = "stage.json"
+SPENT = "spent"
 LOCK = "lock"
 
 
@@ -44,7 +46,8 @@ class Silent:
 class Workspace:
     """Stages under `folder`.
 
-    seconds: what each stage took when it was made. peak_mib: the most memory any process held that made one.
+    seconds: what each stage took when it was made, stopped runs included. peak_mib: the most memory any
+    process held that made one.
     """
 
     folder: Path
@@ -95,16 +98,33 @@ class Workspace:
         with storage_errors(place):
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
-            started = time.monotonic()
-            make(unfinished)
-            spent = round(time.monotonic() - started, 2)
-            stamp = {"fingerprint": fingerprint, "seconds": spent, "peak_mib": peak_memory()}
+            with self._timed(place.name, fingerprint) as spent:
+                make(unfinished)
+            stamp = {"fingerprint": fingerprint, "seconds": spent(), "peak_mib": peak_memory()}
             write_text(unfinished / STAMP, json.dumps(stamp))
             shutil.rmtree(place, ignore_errors=True)
             unfinished.rename(place)
             for checkpoint in self.folder.glob(f"{place.name}.checkpoint*"):
                 shutil.rmtree(checkpoint) if checkpoint.is_dir() else checkpoint.unlink()
         return stamp
+
+    @contextmanager
+    def _timed(self, name: str, fingerprint: str) -> Iterator[Callable[[], float]]:
+        """A clock that goes on where a stopped run of the same stage left it."""
+        kept = self.folder / f"{name}.checkpoint-{SPENT}"
+        before = _json(kept)
+        earlier = float(before.get("seconds", 0.0)) if before.get("fingerprint") == fingerprint else 0.0
+        started = time.monotonic()
+
+        def spent() -> float:
+            return round(earlier + time.monotonic() - started, 2)
+
+        try:
+            yield spent
+        except BaseException:
+            with contextlib.suppress(CardioFusionError):  # what stopped it is worth more than its time
+                write_text(kept, json.dumps({"fingerprint": fingerprint, "seconds": spent()}))
+            raise
 
 
 def _lock(handle: IO[str], folder: Path) -> None:
@@ -121,8 +141,13 @@ def _lock(handle: IO[str], folder: Path) -> None:
 
 
 def _stamp(place: Path) -> dict[str, Any]:
+    return _json(place / STAMP)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Empty where there is nothing that can be read."""
     try:
-        found = json.loads((place / STAMP).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

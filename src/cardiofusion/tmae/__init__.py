@@ -8,7 +8,7 @@ from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from cardiofusion.tmae.echo_training import teach_echo
-    from cardiofusion.tmae.loading import pretrained, read_tmae, standard_config
+    from cardiofusion.tmae.loading import pretrained, read_tmae, standard_config, structure
     from cardiofusion.tmae.masked_r2 import (
         expected_beats,
         interpolation,
@@ -43,7 +43,7 @@ _PLACES = {
     "model": ("TMAE", "TMAEConfig", "count_parameters", "pool"),
     "optimiser": ("AdamW", "warm_cosine"),
     "echo_training": ("teach_echo",),
-    "loading": ("pretrained", "read_tmae", "standard_config"),
+    "loading": ("pretrained", "read_tmae", "standard_config", "structure"),
     "pretraining": ("Epoch", "PretrainingOptions", "Unlabelled", "WithCauses", "pretrain"),
     "threads": ("Workers", "set_threads", "torch_threads", "workers"),
     "weights": ("ShippedEncoder", "shipped_encoder"),
@@ -76,6 +76,7 @@ __all__ = [
     "spans_for",
     "squared_errors",
     "standard_config",
+    "structure",
     "teach_echo",
     "torch_threads",
     "true_beats",

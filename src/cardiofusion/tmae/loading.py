@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+
 from safetensors import SafetensorError
 from safetensors.torch import load
 
@@ -24,6 +27,13 @@ def standard_config(n_causes: int = len(CAUSE_TARGETS), echo: bool = False) -> T
     """The standard shape; with the causes of our virtual patients also their findings."""
     findings = FINDING_CAUSES if n_causes == len(CAUSE_TARGETS) else ()
     return TMAEConfig(n_causes=n_causes, findings=findings, echo=echo)
+
+
+@cache
+def structure() -> str:
+    """A hash of the standard shape: weights under another one are of no use to this version."""
+    shapes = {name: tuple(value.shape) for name, value in TMAE(standard_config()).state_dict().items()}
+    return hashlib.sha256(repr((shapes, CAUSE_TARGETS)).encode()).hexdigest()[:16]
 
 
 def read_tmae(content: bytes) -> TMAE:

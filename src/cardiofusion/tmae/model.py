@@ -176,7 +176,8 @@ class Encoder(nn.Module):
         """Full-grid attention [b, 12, time, width]; tokens of absent leads come out as zeros."""
         allowed = present[:, None, None, :]
         tokens = self.norm(self.blocks.grid(tokens, allowed))
-        return (tokens[:, :, :-1] + tokens[:, :, -1:]) * present[:, :, None, None]
+        out: Tensor = (tokens[:, :, :-1] + tokens[:, :, -1:]) * present[:, :, None, None]
+        return out
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         beats = self.beats(signal, present)
@@ -201,7 +202,8 @@ class Encoder(nn.Module):
         tokens = self.tokenise(self._features(patches).flatten(2)) + self.place()[lead, time]
         tokens = torch.cat([tokens[:, :k], tokens[:, k:] + self.rhythm(beats.rhythm)[:, None]], dim=1)
         tokens = self.norm(self.blocks.flat(tokens, _same(time, valid), _same(lead, valid)))
-        return tokens[:, :k] + _gather(tokens[:, k:], lead[:, :k])
+        out: Tensor = tokens[:, :k] + _gather(tokens[:, k:], lead[:, :k])
+        return out
 
 
 def _gather(rows: Tensor, index: Tensor) -> Tensor:
