@@ -27,6 +27,14 @@ FEW = 0.05  # beats: added to their number, so that none gives zeros
 LAGS, LAG_STEP, FIRST_LAG = 100, 2, 10  # of the rhythm: from 0.2 to 2.2 s, every 20 ms
 
 
+def _hann(n: int) -> Tensor:
+    window = torch.hann_window(n + 2, periodic=False)[1:-1]
+    return (window / window.sum())[None, None]
+
+
+OVER_QRS, OVER_LAGS = _hann(STEEP_OVER), _hann(3)
+
+
 @dataclass(frozen=True, eq=False)
 class Beats:
     """weight: [b, sample], how surely a beat stands there. mean: [b, 12, window] mV. rhythm: [b, LAGS]."""
@@ -51,7 +59,7 @@ def find_beats(signal: Tensor, shown: Tensor) -> Tensor:
     both = shown if shown.shape[2] == 1 else shown[:, :, 1:] * shown[:, :, :-1]
     slope = (signal[:, :, 1:] - signal[:, :, :-1]) * both
     energy = functional.pad((slope * slope).sum(dim=1) / (both.sum(dim=1) + 1e-3), (1, 0))
-    energy = functional.conv1d(energy[:, None], _hann(STEEP_OVER).to(energy), padding=STEEP_OVER // 2)
+    energy = functional.conv1d(energy[:, None], OVER_QRS.to(energy), padding=STEEP_OVER // 2)
     steep = (energy + STILL**2).sqrt()
     seen = shown.amax(dim=1, keepdim=True)
     usual = (steep * seen).mean(dim=2, keepdim=True) / (seen.mean(dim=2, keepdim=True) + 1e-3)
@@ -73,11 +81,6 @@ def spread(weight: Tensor, frames: int, window: int) -> Tensor:
     return around[0].T / (coarse.sum() + FEW)
 
 
-def _hann(n: int) -> Tensor:
-    window = torch.hann_window(n + 2, periodic=False)[1:-1]
-    return (window / window.sum())[None, None]
-
-
 def _mean_beat(signal: Tensor, shown: Tensor, weight: Tensor, window: int) -> Tensor:
     before = round(BEFORE * window)
     around = _shifted(functional.pad(weight, (0, before)), window, before)
@@ -91,7 +94,7 @@ def _mean_beat(signal: Tensor, shown: Tensor, weight: Tensor, window: int) -> Te
 def _rhythm(weight: Tensor) -> Tensor:
     """The beats' autocorrelation at each lag over that at none."""
     coarse = functional.avg_pool1d(weight[:, None], LAG_STEP, LAG_STEP)
-    beats = functional.conv1d(coarse, _hann(3).to(coarse), padding=1)
+    beats = functional.conv1d(coarse, OVER_LAGS.to(coarse), padding=1)
     late = functional.pad(beats[:, 0], (FIRST_LAG, 0))[:, : beats.shape[2]]
     together = _shifted(late, LAGS) @ beats.transpose(1, 2)
     return together[:, :, 0] / ((beats * beats).sum(dim=2) + 1e-3)
