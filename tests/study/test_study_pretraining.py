@@ -93,6 +93,36 @@ def test_every_epoch_meets_other_virtual_patients(
     assert len(set(seeds)) == len(seeds) == TINY.epochs + 1  # the last teach it to copy along time
 
 
+class Noting(Silent):
+    """A reporter that remembers which stages were made."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def stage(self, name: str, reused: bool) -> None:
+        if not reused:
+            self.made.append(name)
+
+
+def test_what_changes_is_made_again_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, corpus: Cohort, tmp_path: Path
+) -> None:
+    from cardiofusion.study import pretraining
+
+    def stages(setting: Setting) -> list[str]:
+        noted = Noting()
+        pretrain_alone(setting, [corpus], tmp_path / "encoder", noted, seed=3, threads=1)
+        return noted.made
+
+    monkeypatch.setattr(pretraining, "encoder_graph", lambda model: b"not looked at here")
+    short = replace(TINY, epochs=1)
+    assert stages(short) == ["read-virtual", "pretrain", "echo"]
+    assert stages(short) == []
+    assert stages(replace(short, echo=1)) == ["echo"]
+    monkeypatch.setattr(pretraining, "structure", lambda: "another network")
+    assert stages(replace(short, echo=1)) == ["pretrain", "echo"]
+
+
 def test_without_an_ecg_it_says_how_to_give_some(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no real ECG") as caught:
         pretrain_alone(TINY, [], tmp_path / "encoder", Silent(), seed=3, threads=1)
