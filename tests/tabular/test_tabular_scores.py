@@ -107,6 +107,21 @@ def test_framingham_office_example() -> None:
     )
 
 
+# By separate arithmetic on the paper's numbers as the R package CVrisk has them.
+@pytest.mark.parametrize(
+    ("values", "percent"),
+    [
+        (("female", 61, 26, 124, 0, 1, 0), 13.617),
+        (("female", 48, 33, 150, 1, 0, 1), 21.702),
+        (("male", 70, 24, 160, 1, 1, 1), 87.436),
+    ],
+)
+def test_framingham_office(values: tuple[object, ...], percent: float) -> None:
+    names = ("sex", "age", "bmi", "systolic", "pressure_treatment", "smoking", "diabetes")
+    found = _percent("framingham_2008_office", **dict(zip(names, values, strict=True)))
+    assert found == pytest.approx(percent, abs=0.0006)
+
+
 # Goff et al., appendix, table A: 55 years, total cholesterol 213, HDL 50, 120 mmHg untreated, no smoker, no
 # diabetes. The table rounds its products on the way, which makes its 5.3 % of the exact 5.38 %.
 @pytest.mark.parametrize(
