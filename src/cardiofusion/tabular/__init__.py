@@ -1,20 +1,43 @@
-"""The LightGBM engine: repair of tables, training by patient, models that run, and what gaps mean to them."""
+"""The LightGBM engine: repair of tables, training by patient, models that run, and what gaps mean to them.
+
+Beside it the published risk scores to compare with.
+"""
 
 from cardiofusion.tabular.booster import Booster, BoosterModel
 from cardiofusion.tabular.crossvalidation import CrossValidation, cross_validate
 from cardiofusion.tabular.gaps import MissingPolicy
 from cardiofusion.tabular.repair import Repair, RepairReport, repair
+from cardiofusion.tabular.scores import (
+    MG_PER_MMOL,
+    SCORE_INPUTS,
+    SCORES,
+    OutOfRange,
+    Score,
+    ScoreAbsence,
+    ScoreRisk,
+    published_risks,
+    published_scores,
+)
 from cardiofusion.tabular.training import booster_parameters, train_booster
 
 __all__ = [
+    "MG_PER_MMOL",
+    "SCORES",
+    "SCORE_INPUTS",
     "Booster",
     "BoosterModel",
     "CrossValidation",
     "MissingPolicy",
+    "OutOfRange",
     "Repair",
     "RepairReport",
+    "Score",
+    "ScoreAbsence",
+    "ScoreRisk",
     "booster_parameters",
     "cross_validate",
+    "published_risks",
+    "published_scores",
     "repair",
     "train_booster",
 ]

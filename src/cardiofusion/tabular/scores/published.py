@@ -1,0 +1,36 @@
+"""All published scores for one patient or for a table, with the same formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cardiofusion.records import ClinicalTable
+from cardiofusion.tabular.scores import framingham, pooled, prevent, score2
+from cardiofusion.tabular.scores.inputs import Values, column_inputs, row_inputs, table_columns
+from cardiofusion.tabular.scores.score import ScoreAbsence, ScoreRisk
+
+SCORES = (*framingham.SCORES, *pooled.SCORES, *score2.SCORES, *prevent.SCORES)
+
+
+def published_scores(values: Mapping[str, object]) -> tuple[ScoreRisk | ScoreAbsence, ...]:
+    """The answer of each of SCORES for one patient: a risk, or why there is none.
+
+    values: what is known, by the names of SCORE_INPUTS and in its units; numbers, or text as people write it
+    ("82kg", "male", "yes"). Other names are left alone, so a whole clinical row can be given. A score with an
+    input missing or outside its published range is absent and says which. Raises ClinicalError for text that
+    is no number, a unit of another kind or an unknown category.
+    """
+    inputs = row_inputs(values)
+    return tuple(score.answer(inputs) for score in SCORES)
+
+
+def published_risks(columns: Mapping[str, Values] | ClinicalTable) -> dict[str, Values]:
+    """The risks [row] of each of SCORES by its name, NaN where `published_scores` would answer an absence.
+
+    columns: a clinical table, of which the columns of SCORE_INPUTS are taken; or those columns as arrays
+    [row], categories as positions in SCORE_INPUTS, NaN for gaps. Raises ClinicalError for unequal lengths and
+    unknown codes.
+    """
+    named = table_columns(columns) if isinstance(columns, ClinicalTable) else columns
+    inputs = column_inputs(named)
+    return {score.name: score.risks(inputs) for score in SCORES}
