@@ -195,11 +195,9 @@ def embedded(content: bytes, ecgs: EcgSet) -> Float:
     return np.concatenate(parts)
 
 
-def frame_ms(model: TMAE, ecgs: EcgSet) -> float:
+def frame_ms(model: TMAE) -> float:
     """What one frame of a lead's Grad-CAM map covers."""
-    with torch.no_grad():
-        _, _, patches, _, frames = model.encoder.frames(torch.from_numpy(ecgs.signal[:1])).shape
-    return 10_000.0 / (patches * frames)
+    return 10_000.0 / model.config.n_frames
 
 
 # --- tables -------------------------------------------------------------------------------------------------
@@ -224,7 +222,7 @@ def measure(model: TMAE, data: Dataset) -> dict[str, Any]:
         "benchmark": "encoder_speed",
         "threads": 1,
         "n": len(ecgs),
-        "frame_ms": frame_ms(model, ecgs),
+        "frame_ms": frame_ms(model),
         "yardstick": timed["yardstick"],
         "variants": variants,
         "operations": operations(made["fp32"], ecgs),
