@@ -56,3 +56,14 @@ def test_a_wrong_sign_is_learnt_away(told) -> None:
     turned: OwnFeature = {"a": (-2, -1.0), "b": (-1, 1.0)}
     assert macro(labels, unlearnt(features, labels.names, turned)) < 0.1
     assert macro(labels, out_of_fold(features, labels, 1.0, anchored(turned))) > 0.9
+
+
+def test_where_all_are_alike_it_says_the_finding(told) -> None:
+    """Of eight patients of one kind nothing can be learnt; a plain probe says nothing then."""
+    features, labels = told
+    train = np.flatnonzero((labels.y == 0).all(axis=1))[:8]
+    test = np.setdiff1d(np.arange(len(features)), train)
+    drawn = anchored(OWN)(features, labels, train, test)
+    said = unlearnt(features, labels.names, OWN)[test]
+    assert all(np.corrcoef(drawn[:, c], said[:, c])[0, 1] > 0.999 for c in range(2))
+    assert not linear(features, labels, train, test).any()
