@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
+from cardiofusion.readers import read_recording
+from cardiofusion.signal import canonical
 from cardiofusion.simulate import draw_causes, render, with_cause
 from cardiofusion.tmae.beats import (
     BEFORE,
@@ -133,3 +139,35 @@ def test_the_spread_says_where_the_mean_beat_is_from() -> None:
         for frame in range(10):
             expected[beat - before + frame, frame] = 1.0 / (2.0 + FEW)
     assert torch.allclose(shares, expected)
+
+
+@pytest.mark.data
+def test_the_experts_beats_are_found(data_dir: Path) -> None:
+    """LUDB's QRS in lead II; the first and last of a record are not marked."""
+    found = marked = right = 0
+    for subject in range(1, 201, 8):
+        path = data_dir / "ludb" / "data" / str(subject)
+        signal = torch.from_numpy(canonical(read_recording(path.with_suffix(".hea"))).signal)[None]
+        reference = expert_beats(path) / 5.0
+        at = tops(find_beats(signal, WHOLE)[0].numpy())
+        at = at[(at > reference[0] - 15) & (at < reference[-1] + 15)]
+        near = np.abs(at[:, None] - reference[None]) <= 10
+        found, marked, right = found + len(at), marked + len(reference), right + int(near.any(axis=0).sum())
+    assert right / marked >= 0.99
+    assert right / found >= 0.97
+
+
+def expert_beats(record: Path) -> NDArray[np.intp]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wfdb uses what its pandas deprecates
+        import wfdb
+
+        notes = wfdb.rdann(str(record), "ii")
+    return np.array([s for s, symbol in zip(notes.sample, notes.symbol, strict=True) if symbol == "N"])
+
+
+def tops(weight: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The greatest of each cluster of weights above 0.3."""
+    high = np.flatnonzero(weight > 0.3)
+    clusters = np.split(high, np.flatnonzero(np.diff(high) > 10) + 1)
+    return np.array([cluster[np.argmax(weight[cluster])] for cluster in clusters])
