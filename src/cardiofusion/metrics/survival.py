@@ -66,8 +66,7 @@ def _product_limit(time: Float, ends: NDArray[np.bool_], ties_at_risk: NDArray[n
     at_risk = left[::-1].cumsum()[::-1] - np.bincount(of[ties_at_risk], minlength=len(moments))
     ended = np.bincount(of[ends], minlength=len(moments))
     share = np.divide(ended, at_risk, out=np.zeros(len(moments)), where=at_risk > 0)
-    left: Float = np.cumprod(1.0 - share)
-    return Steps(moments, left)
+    return Steps(moments, np.asarray(np.cumprod(1.0 - share), np.float64))
 
 
 def concordance(observed: Observed, risk: Vector, horizon: float = np.inf, by: Steps | None = None) -> float:
