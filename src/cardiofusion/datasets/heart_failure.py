@@ -35,8 +35,8 @@ def _yes_no(name: str, description: str = "") -> Column:
     return category(name, codes, description)
 
 
-# The two codes for "not known" are the column's mean, with which the publishers filled gaps: 582 U/L stands in
-# 47 rows, 263358.03 platelets in 24.
+# The two codes for "not known" are the column's mean, with which the publishers filled gaps: 582 U/L stands
+# in 47 rows, 263358.03 platelets in 24.
 SOURCES = (
     Source("age", number("age", "years", 18, 110)),
     Source("anaemia", _yes_no("anaemia")),
@@ -65,7 +65,7 @@ def load_heart_failure(folder: Path | str) -> Cohort:
 
     `time` is how long a patient was observed: part of the outcome, and no feature (many published models
     use it as one). Cells that make no sense, up to 5 % of a column, become missing and are counted; a patient
-    whose `time` is such a cell has an unknown outcome. A gap that was filled with the column's mean is one again.
+    whose `time` is such a cell has an unknown outcome. A gap filled with the column's mean is one again.
 
     Raises DatasetError where the file is missing, or a column holds more such cells.
     """
@@ -82,8 +82,8 @@ def load_heart_failure(folder: Path | str) -> Cohort:
             "name": "Heart Failure Clinical Records",
             "version": "2020",
             "licence": "CC BY 4.0",
-            "citation": "Chicco, Jurman. Machine learning can predict survival of patients with heart failure "
-            "from serum creatinine and ejection fraction alone. BMC Med Inform Decis Mak 20, 16 (2020)",
+            "citation": "Chicco, Jurman. Machine learning can predict survival of patients with heart "
+            "failure from serum creatinine and ejection fraction alone. BMC Med Inform Decis Mak (2020)",
             "source": "UCI Machine Learning Repository, doi:10.24432/C5Z89R",
             "n": f"{len(index)} patients",
             "dates": "April to December 2015, followed up to 285 days",
