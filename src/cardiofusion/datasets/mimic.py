@@ -6,14 +6,14 @@ whether the patient died later in that hospital stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.datasets.events import Events, read_events
-from cardiofusion.datasets.sources import category, number
+from cardiofusion.datasets.sources import category, declare_gaps, number
 from cardiofusion.records import ClinicalSchema, ClinicalTable, Cohort, Column, DatasetError, Task
 
 EVENTS = "mimic_iv_demo_meds_events.parquet"
@@ -143,11 +143,8 @@ def _rows(
         values.append(medians)
         if outside:
             notes[f"{item.column.name}: outside its range"] = f"{outside} measurements left out"
-    gaps = [bool(np.isnan(column).any()) for column in values]
-    schema = ClinicalSchema(
-        tuple(replace(c, may_be_missing=gap) for c, gap in zip(columns, gaps, strict=True))
-    )
-    return ClinicalTable(schema, np.column_stack(values)), notes
+    table = ClinicalTable(ClinicalSchema(tuple(columns)), np.column_stack(values))
+    return declare_gaps(table), notes
 
 
 def _medians(events: Events, item: Measured, subjects: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:

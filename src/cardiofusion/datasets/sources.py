@@ -7,14 +7,14 @@ it is refused, never guessed. What a code or a plausible range empties is counte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.datasets.encoding import encode_column, encode_table
 from cardiofusion.datasets.table import Table, is_missing
-from cardiofusion.records import ClinicalTable, Column, DatasetError
+from cardiofusion.records import ClinicalSchema, ClinicalTable, Column, DatasetError
 
 DAYS_A_YEAR = 365.25
 _CLOSE = 1e-6  # a code may be written 77.7 or 77.69999999999999
@@ -70,7 +70,7 @@ def category(
 def encode_sources(
     table: Table, sources: Sequence[Source], hint: str, unreadable: float = 0.0
 ) -> tuple[ClinicalTable, dict[str, str]]:
-    """The encoded table, and notes on what became missing.
+    """The encoded table, its gaps declared (see `declare_gaps`), and notes on what became missing.
 
     unreadable: share of a column's cells that may make no sense; they become missing and are counted.
     Raises DatasetError for a column that is not there, and for a cell that cannot be read, or is empty where
@@ -88,7 +88,14 @@ def encode_sources(
         _refuse_unreadable(source, known, table.name, hint, unreadable)
         cells.append((source.column, known))
     encoded, lost = encode_table(cells, table.name)
-    return encoded, notes | lost
+    return declare_gaps(encoded), notes | lost
+
+
+def declare_gaps(table: ClinicalTable) -> ClinicalTable:
+    """The table with `may_be_missing` where it has a gap and nowhere else: a model learns from these rows."""
+    gaps: NDArray[np.bool_] = np.isnan(table.values).any(axis=0)
+    columns = (replace(c, may_be_missing=gap) for c, gap in zip(table.schema, gaps.tolist(), strict=True))
+    return ClinicalTable(ClinicalSchema(tuple(columns)), table.values)
 
 
 def numbers(table: Table, heading: str, hint: str, unreadable: float = 0.0) -> NDArray[np.float64]:
