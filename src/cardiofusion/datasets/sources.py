@@ -93,8 +93,8 @@ def encode_sources(
 
 def declare_gaps(table: ClinicalTable) -> ClinicalTable:
     """The table with `may_be_missing` where it has a gap and nowhere else: a model learns from these rows."""
-    gaps: NDArray[np.bool_] = np.isnan(table.values).any(axis=0)
-    columns = (replace(c, may_be_missing=gap) for c, gap in zip(table.schema, gaps.tolist(), strict=True))
+    gaps = [bool(np.isnan(values).any()) for values in table.values.T]
+    columns = (replace(c, may_be_missing=gap) for c, gap in zip(table.schema, gaps, strict=True))
     return ClinicalTable(ClinicalSchema(tuple(columns)), table.values)
 
 
