@@ -18,21 +18,43 @@ from cardiofusion.metrics.calibration import (
 from cardiofusion.metrics.coverage import coverage_by_class, mean_set_size
 from cardiofusion.metrics.intervals import Interval, percentile_interval, t_interval, wilson_interval
 from cardiofusion.metrics.ranking import average_precision, roc_auc
+from cardiofusion.metrics.survival import (
+    Observed,
+    Steps,
+    brier_curve,
+    censoring,
+    concordance,
+    concordances,
+    integrated_brier,
+    kaplan_meier,
+    mean_interval,
+    patient_draws,
+)
 
 __all__ = [
     "Interval",
     "Measure",
     "Metric",
+    "Observed",
     "ReliabilityCurve",
+    "Steps",
     "average_precision",
     "bootstrap",
     "brier",
+    "brier_curve",
+    "censoring",
+    "concordance",
+    "concordances",
     "coverage_by_class",
     "expected_calibration_error",
+    "integrated_brier",
+    "kaplan_meier",
     "log_loss",
+    "mean_interval",
     "mean_set_size",
     "net_benefit",
     "paired_bootstrap",
+    "patient_draws",
     "percentile_interval",
     "reliability_curve",
     "replicates",
