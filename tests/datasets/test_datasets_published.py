@@ -15,6 +15,7 @@ from cardiofusion.datasets import DATASETS, load_cardio70k, load_code15, load_da
 from cardiofusion.records import DatasetError, RecordingError, patient_folds
 
 pytestmark = pytest.mark.data
+FOLDERS = {"heart-failure": "uci-heart"}  # where it is not called like the data set
 
 
 def test_ptbxl_superclasses_folds_and_rows(data_dir: Path) -> None:
@@ -142,7 +143,16 @@ def test_cardio70k_bad_cell_names_row_and_column(tmp_path: Path, cell: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("ptb-xl", "ptbxl_database.csv"), ("code15", "index.csv"), ("cardio70k", "cardio_train.csv")],
+    [
+        ("ptb-xl", "ptbxl_database.csv"),
+        ("code15", "index.csv"),
+        ("cardio70k", "cardio_train.csv"),
+        ("nhanes1", "NHANESI_subset_X.csv"),
+        ("music", "subject-info.csv"),
+        ("uci-heart", "heart_disease_uci_4sites.csv"),
+        ("heart-failure", "heart_failure_clinical_records_dataset.csv"),
+        ("mimic-iv-demo-meds", "mimic_iv_demo_meds_events.parquet"),
+    ],
 )
 def test_wrong_folder_names_the_file_looked_for(tmp_path: Path, name: str, index: str) -> None:
     with pytest.raises(DatasetError, match=index) as caught:
@@ -159,7 +169,7 @@ def test_unknown_data_set_names_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(DATASETS))
 def test_provenance_says_where_it_is_from(data_dir: Path, name: str) -> None:
-    provenance = load_dataset(name, data_dir / name).provenance
+    provenance = load_dataset(name, data_dir / FOLDERS.get(name, name)).provenance
     assert {"name", "version", "licence", "citation", "source", "n", "dates"} <= set(provenance)
     assert all(isinstance(words, str) and words for words in provenance.values())
 

@@ -17,10 +17,13 @@ def task_views(task: Task) -> tuple[str, ...]:
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A task as manifest.schema.json has it; `targets` and `views` follow from the rest."""
+    """A task as manifest.schema.json has it; `targets` and `views` follow from the rest.
+
+    Raises InputError for a survival task: no bundle answers one yet.
+    """
     return {
         "name": task.name,
-        "kind": task.kind,
+        "kind": task.label_kind,
         "labels": list(task.labels),
         "targets": list(task.targets),
         "modalities": list(task.modalities),

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import Task
+from cardiofusion.records import LabelKind, Task
 
 UNLIKE = "unlike the patients it learnt from"
 
 
 def describe_set(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...]:
     """One sentence a target of this task for `included` [target, 2], (absent, present)."""
-    if task.kind == "binary":
+    if task.label_kind == "binary":
         return (binary_words(task.labels, included[0]),)
     return tuple(
         set_words(label, bool(absent), bool(present))
@@ -40,7 +39,7 @@ def binary_words(labels: Sequence[str], included: Sequence[bool] | NDArray[np.bo
     return kept[0] if len(kept) == 1 else f"cannot tell: {' or '.join(kept)}"
 
 
-def guarantee_words(kind: Literal["binary", "multi_label"], coverage: float, n: int) -> str:
+def guarantee_words(kind: LabelKind, coverage: float, n: int) -> str:
     """What exactly is promised. n: the fewest calibration patients of any class."""
     who = "each answer" if kind == "binary" else "each label, and for present and absent each,"
     apart = "" if kind == "binary" else " Labels are promised one by one, not all at once."

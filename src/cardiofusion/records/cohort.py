@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records.clinical import ClinicalTable
-from cardiofusion.records.errors import DatasetError
+from cardiofusion.records.errors import DatasetError, InputError
 from cardiofusion.records.recording import RecordingSource
 
 Modality = Literal["ecg", "row"]
@@ -23,24 +23,54 @@ ALIGNMENT_WORDS: Mapping[Alignment, str] = {
 }
 
 
+LabelKind = Literal["binary", "multi_label"]
+
+
 @dataclass(frozen=True)
 class Task:
     """A named question.
 
     binary: two exclusive labels, the absent one first; one target.
     multi_label: any number of labels, each present or absent; one target a label.
+    survival: one label, the event, which comes at a time or not while the patient is observed; one target.
+    horizon: the years at which a survival task asks for the risk; None for every other kind.
+
+    Raises InputError ("task.survival") for a survival task without one label and a horizon above 0, and for
+    a horizon elsewhere.
     """
 
     name: str
     labels: tuple[str, ...]
-    kind: Literal["binary", "multi_label"]
+    kind: LabelKind | Literal["survival"]
     modalities: tuple[Modality, ...] = ("ecg", "row")
     alignment: Alignment = "matched"
     question: str = ""
+    horizon: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind != "survival" and self.horizon is None:
+            return
+        if self.kind != "survival" or len(self.labels) != 1 or not 0 < (self.horizon or 0) < np.inf:
+            raise InputError(
+                "task.survival",
+                f"{self.name}: {self.kind}, {len(self.labels)} labels, horizon {self.horizon}",
+                "a survival task has one label and a horizon in years; no other kind has a horizon",
+            )
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """The kind of a task whose outcomes are labels. Raises InputError for a survival task."""
+        if self.kind == "survival":
+            raise InputError(
+                "task.kind",
+                f"{self.name} asks when, not whether: a survival task has times, no labels",
+                "use what reads times and events, or a binary task",
+            )
+        return self.kind
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Labels a model gives a score for: the second of a binary task, every one of a multi-label task."""
+        """Labels a model gives a score for: the second of a binary task, every one of any other."""
         return self.labels[1:] if self.kind == "binary" else self.labels
 
 
@@ -50,8 +80,10 @@ class Cohort:
 
     patient_ids: [n] unicode; a patient may stand in several rows and is never split.
     recordings: n sources, or empty where the cohort has no ECG. table: n rows, or None.
-    outcomes: task name -> float32 [n, target], 1 present, 0 absent, NaN not known.
-    fold: the publisher's fold of each row, or None. provenance: name, licence, source, dates as text.
+    outcomes: task name -> float32 [n, target], 1 present, 0 absent, NaN not known. Of a survival task float32
+    [n, 2]: years observed (above 0), and 1 where the event came then, 0 where only the observation ended
+    (censored); NaN in both where not known.
+    fold: the publisher's fold or site of each row, or None. provenance: name, licence, source, dates as text.
     """
 
     name: str
@@ -78,6 +110,9 @@ class Cohort:
                     f"{self.name}: {length} in {what} but {len(self)} patients",
                     "every field of a cohort has one entry a row",
                 )
+        for task in self.tasks:
+            if task.kind == "survival" and task.name in self.outcomes:
+                _check_times(task, self.outcomes[task.name])
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -91,4 +126,18 @@ class Cohort:
             table=None if self.table is None else self.table.take(rows),
             outcomes={name: values[rows] for name, values in self.outcomes.items()},
             fold=None if self.fold is None else self.fold[rows],
+        )
+
+
+def _check_times(task: Task, outcome: NDArray[np.float32]) -> None:
+    """Years and events, or neither: a time of 0 or an event without a time is no observation."""
+    fits = outcome.ndim == 2 and outcome.shape[1] == 2
+    if fits:
+        years, event = outcome[~np.isnan(outcome).all(axis=1)].T
+        fits = bool((np.isfinite(years) & (years > 0) & np.isin(event, (0, 1))).all())
+    if not fits:
+        raise DatasetError(
+            "dataset.times",
+            f"the outcome of {task.name} is not years above 0 beside 1 (event) or 0 (censored)",
+            "a survival task's outcome is [n, 2], NaN in both where not known",
         )

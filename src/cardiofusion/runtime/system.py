@@ -174,7 +174,7 @@ class System:
             probability=_by_label(task, probability[best]),
             prediction_set=_set_of(task, included),
             coverage=sets[0].coverage,
-            guarantee=guarantee_words(task.kind, sets[0].coverage, min(n for s in sets for n in s.n)),
+            guarantee=guarantee_words(task.label_kind, sets[0].coverage, min(n for s in sets for n in s.n)),
             alignment=task.alignment,
             modalities=_modalities(best),
             by_modality={view: _by_label(task, values) for view, values in probability.items()},
@@ -277,13 +277,13 @@ class System:
 
 
 def _by_label(task: Task, values: Sequence[float]) -> dict[str, float]:
-    if task.kind == "binary":
+    if task.label_kind == "binary":
         return {task.labels[0]: 1.0 - values[0], task.labels[1]: values[0]}
     return dict(zip(task.labels, values, strict=True))
 
 
 def _set_of(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    if task.kind == "binary":
+    if task.label_kind == "binary":
         return tuple(label for label, kept in zip(task.labels, included[0], strict=True) if kept)
     return {
         label: tuple(word for word, kept in zip(("absent", "present"), pair, strict=True) if kept)

@@ -58,7 +58,7 @@ def load_study_data(study: Study) -> StudyData:
                 f"the data has no outcome {plan.outcome_name!r}",
                 f"it has: {', '.join(known) or 'none'}",
             )
-        tasks.append(plan.applied(known[plan.outcome_name]))
+        tasks.append(plan.applied(_with_labels(known[plan.outcome_name])))
     repaired = None
     if cohort.table is not None:
         table, repaired = repair(cohort.table)
@@ -69,6 +69,16 @@ def load_study_data(study: Study) -> StudyData:
         outcome_of={plan.name: plan.outcome_name for plan in study.tasks},
         corpora=tuple(_corpus(study, corpus) for corpus in study.pretrain.corpora),
     )
+
+
+def _with_labels(task: Task) -> Task:
+    if task.kind == "survival":
+        raise StudyError(
+            "study.survival",
+            f"{task.name} asks when, not whether: studies of survival tasks come later",
+            "choose an outcome that is present or absent; load_dataset gives the times to your own code",
+        )
+    return task
 
 
 def _cohort(study: Study) -> Cohort:

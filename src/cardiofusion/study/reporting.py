@@ -194,7 +194,7 @@ def _phenotypes(pipeline: Pipeline) -> dict[str, Any]:
 def _conformal(pipeline: Pipeline, results: Results) -> str:
     lines = []
     for name, chosen in results.chosen.items():
-        kind = next(task.kind for task in pipeline.cohort.tasks if task.name == name)
+        kind = next(task.label_kind for task in pipeline.cohort.tasks if task.name == name)
         fewest = min(n for target in results.calibrations[name][chosen.view].values() for n in target.sets.n)
         lines.append(
             f"{name} (answered by {chosen.view}; {chosen.why}): "
