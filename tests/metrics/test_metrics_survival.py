@@ -139,3 +139,8 @@ def test_draws_keep_a_patients_rows_together() -> None:
 
 def test_without_an_event_there_is_no_number() -> None:
     assert np.isnan(concordance(Observed(np.arange(1.0, 5.0), np.zeros(4, bool)), np.arange(4.0)))
+
+
+def test_an_unknown_outcome_is_not_taken_for_censored() -> None:
+    with pytest.raises(ValueError, match="leave its row out"):
+        Observed.of(np.array([[2.0, 1.0], [np.nan, np.nan]]))

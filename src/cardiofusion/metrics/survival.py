@@ -29,7 +29,12 @@ class Observed:
 
     @classmethod
     def of(cls, outcome: Vector) -> Observed:
-        """Of an outcome [n, 2] as a cohort holds it: years, and 1 or 0."""
+        """Of an outcome [n, 2] as a cohort holds it: years, and 1 or 0.
+
+        Raises ValueError where it is not known: such rows are to be left out, not to be taken for censored.
+        """
+        if np.isnan(outcome).any():
+            raise ValueError("an outcome that is not known has no time: leave its row out")
         return cls(np.asarray(outcome[:, 0], np.float64), np.asarray(outcome[:, 1]) > 0)
 
     def __len__(self) -> int:
