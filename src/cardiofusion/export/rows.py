@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cardiofusion.tmae.axial import AxisBlock
+from cardiofusion.tmae.beats import find_beats, over_count, rhythm, windows
 from cardiofusion.tmae.model import N_LEADS, Encoder
 
 
@@ -22,6 +23,7 @@ class RowEncoder(nn.Module):
 
     weight: Tensor
     place: Tensor
+    last: Tensor
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -32,6 +34,8 @@ class RowEncoder(nn.Module):
         self.register_buffer("weight", by_channel.transpose(1, 2).flatten(1).T.contiguous())
         place = encoder.place().detach() + tokenise.bias.detach()
         self.register_buffer("place", place.flatten(0, 1))
+        last = torch.arange(self.shape[1]) == self.shape[1] - 1  # the rhythm is added to the mean beat alone
+        self.register_buffer("last", last[:, None].to(place.dtype))
 
     def forward(self, signal: Tensor, present: Tensor) -> Tensor:
         """As `Encoder.forward`."""
@@ -47,13 +51,21 @@ class RowEncoder(nn.Module):
 
     def _tokens(self, signal: Tensor, present: Tensor) -> Tensor:
         leads, times, width = self.shape
-        beats, patch = self.encoder.beats(signal, present), self.encoder.config.patch
-        whole = torch.cat([signal.reshape(-1, leads, times - 1, patch), beats.mean[:, :, None]], dim=2)
+        patch = self.encoder.config.patch
+        beat, regular = self._beats(signal * present[..., None], present, patch)
+        whole = torch.cat([signal.reshape(-1, leads, times - 1, patch), beat[:, :, None]], dim=2)
         features = self.encoder.stem(whole.reshape(-1, 1, leads * times, patch))
         rows = features.permute(0, 2, 3, 1).reshape(-1, leads * times, self.weight.shape[0])
-        tokens = (rows @ self.weight + self.place).reshape(-1, *self.shape)
-        rhythm = self.encoder.rhythm(beats.rhythm)[:, None, None]
-        return torch.cat([tokens[:, :, :-1], tokens[:, :, -1:] + rhythm], dim=2).reshape(-1, width)
+        added = self.encoder.rhythm(regular)[:, None, None] * self.last
+        tokens: Tensor = (rows @ self.weight + self.place).reshape(-1, *self.shape) + added
+        return tokens.reshape(-1, width)
+
+    def _beats(self, signal: Tensor, present: Tensor, patch: int) -> tuple[Tensor, Tensor]:
+        """`average_beats` of whole leads, the long side of its product first."""
+        weight = find_beats(signal, present[..., None].to(signal.dtype), _product)
+        counted = torch.cat([signal, torch.ones_like(signal[:, :1])], dim=1)
+        both = (windows(weight, patch) @ counted.transpose(1, 2)).transpose(1, 2)
+        return over_count(both, signal.shape[1]), rhythm(weight)
 
     def _block(self, block: AxisBlock, x: Tensor, allowed: Tensor) -> Tensor:
         leads, times, width = self.shape
@@ -70,3 +82,8 @@ class RowEncoder(nn.Module):
         """Rows that went through `outer`, and within each through `inner`, the other way round."""
         width = self.shape[2]
         return rows.reshape(-1, outer, inner, width).transpose(1, 2).reshape(-1, width)
+
+
+def _product(x: Tensor) -> Tensor:
+    """Sums over leads as a product: the runtime's own sums differ in the last bit with the batch."""
+    return (torch.ones(1, 1, x.shape[1]) @ x)[:, 0]

@@ -11,6 +11,7 @@ looked at. Times are for the canonical 100 Hz.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -51,14 +52,22 @@ def average_beats(signal: Tensor, shown: Tensor, window: int) -> Beats:
     """
     signal = signal * shown
     weight = find_beats(signal, shown)
-    return Beats(weight, _mean_beat(signal, shown, weight, window), _rhythm(weight))
+    return Beats(weight, _mean_beat(signal, shown, weight, window), rhythm(weight))
 
 
-def find_beats(signal: Tensor, shown: Tensor) -> Tensor:
-    """[b, sample] in 0 to 1: near 1 at the steepest moment of each QRS, near 0 elsewhere."""
+def over_leads(x: Tensor) -> Tensor:
+    """[b, lead, sample] -> sums [b, sample]."""
+    return x.sum(dim=1)
+
+
+def find_beats(signal: Tensor, shown: Tensor, total: Callable[[Tensor], Tensor] = over_leads) -> Tensor:
+    """[b, sample] in 0 to 1: near 1 at the steepest moment of each QRS, near 0 elsewhere.
+
+    total: how leads are added up (the export has its own way).
+    """
     both = shown if shown.shape[2] == 1 else shown[:, :, 1:] * shown[:, :, :-1]
     slope = (signal[:, :, 1:] - signal[:, :, :-1]) * both
-    energy = functional.pad((slope * slope).sum(dim=1) / (both.sum(dim=1) + 1e-3), (1, 0))
+    energy = functional.pad(total(slope * slope) / (total(both) + 1e-3), (1, 0))
     energy = functional.conv1d(energy[:, None], OVER_QRS.to(energy), padding=STEEP_OVER // 2)
     steep = (energy + STILL**2).sqrt()
     seen = shown.amax(dim=1, keepdim=True)
@@ -76,22 +85,28 @@ def spread(weight: Tensor, frames: int, window: int) -> Tensor:
     weight: [1, sample]. A column adds up to 1 but for what lies beyond the ends.
     """
     coarse = weight.reshape(1, frames, -1).sum(dim=2)
-    before = round(BEFORE * window)
-    around = _shifted(functional.pad(coarse, (0, before)), window, before)
-    return around[0].T / (coarse.sum() + FEW)
+    return windows(coarse, window)[0].T / (coarse.sum() + FEW)
 
 
 def _mean_beat(signal: Tensor, shown: Tensor, weight: Tensor, window: int) -> Tensor:
-    before = round(BEFORE * window)
-    around = _shifted(functional.pad(weight, (0, before)), window, before)
     if shown.shape[2] == 1:  # leads are shown all the time: one count for all
         shown = torch.ones_like(signal[:, :1])
-    both = torch.cat([signal, shown], dim=1) @ around.transpose(1, 2)
-    leads = signal.shape[1]
+    both = torch.cat([signal, shown], dim=1) @ windows(weight, window).transpose(1, 2)
+    return over_count(both, signal.shape[1])
+
+
+def windows(weight: Tensor, window: int) -> Tensor:
+    """Every moment's weight as part of each place in a window around a beat: [b, window, sample]."""
+    before = round(BEFORE * window)
+    return _shifted(functional.pad(weight, (0, before)), window, before)
+
+
+def over_count(both: Tensor, leads: int) -> Tensor:
+    """Sums of signals and below them of how often they were shown, [b, leads + 1 or 2 leads, window]."""
     return both[:, :leads] / (both[:, leads:] + FEW)
 
 
-def _rhythm(weight: Tensor) -> Tensor:
+def rhythm(weight: Tensor) -> Tensor:
     """The beats' autocorrelation at each lag over that at none."""
     coarse = functional.avg_pool1d(weight[:, None], LAG_STEP, LAG_STEP)
     beats = functional.conv1d(coarse, OVER_LAGS.to(coarse), padding=1)
