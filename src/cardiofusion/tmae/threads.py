@@ -39,12 +39,13 @@ def torch_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def workers(threads: int) -> Iterator[Workers]:
-    """`threads` workers, each on one core; the calling thread's torch goes back to its own number after it.
+    """`threads` workers, each on one core. So is the caller's torch: its sums, too, differ with the number.
 
+    After the block the caller has its own number again.
     Work must draw chance from generators of its own: torch's default one is shared by all threads.
     """
     with (
-        torch_threads(torch.get_num_threads()),
+        torch_threads(1),
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         yield pool
