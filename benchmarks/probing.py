@@ -170,7 +170,7 @@ def _path(
     y: NDArray[np.float32],
     test: NDArray[np.float32],
     strengths: tuple[float, ...],
-    anchors: list[tuple[int, int]] | None = None,
+    anchors: list[tuple[int, float]] | None = None,
 ) -> Float:
     """Scores [strength, test, label]. The penalty does not see a rotation: n rows span n directions."""
     mean, scale = train.mean(axis=0), train.std(axis=0)

@@ -201,6 +201,17 @@ def test_embed_a_folder_with_a_corrupt_record_among_good_ones(run, tiny_bundle, 
     assert zipfile.is_zipfile(out)
 
 
+def test_embed_one_file(run, tmp_path):
+    """With the shipped encoder, as README shows it for a folder."""
+    (source,) = virtual_cohort(1, 20_016).recordings
+    header = write_wfdb(source.read(), tmp_path / "ecgs")
+    assert "1 embedded, 0 refused" in run("embed", "--ecg", header, "--out", tmp_path / "one.npz").out
+    run("embed", "--ecg", tmp_path / "ecgs", "--out", tmp_path / "all.npz")
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "all.npz") as everything:
+        assert one["ids"].tolist() == everything["ids"].tolist()
+        assert np.array_equal(one["embedding"], everything["embedding"])
+
+
 @pytest.fixture
 def part_of_ptb_xl(data_dir, tmp_path):
     """PTB-XL with 24 of its records, in an order that is not that of their numbers."""

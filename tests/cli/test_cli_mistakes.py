@@ -230,6 +230,10 @@ def test_an_embedding_of_nothing(refused, tiny_bundle, tmp_path):
     refused("embed", "--bundle", tiny_bundle, "--dataset", "ptb-xl", "--out", out)
     refused("embed", "--bundle", tiny_bundle, "--dataset", "mit-xl", "--data", tmp_path, "--out", out)
     refused("embed", "--bundle", tiny_bundle, "--dataset", "ptb-xl", "--ecg", empty, "--out", out)
+    (empty / "notes.txt").write_text("not an ECG")
+    assert "notes.txt" in refused(
+        "embed", "--bundle", tiny_bundle, "--ecg", empty / "notes.txt", "--out", out
+    )
     assert not out.exists()
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cardiofusion.metrics import Observed, censoring, concordance, integrated_brier, kaplan_meier
 from cardiofusion.records import ClinicalSchema, Column, DatasetError
-from cardiofusion.tabular.survival import SurvivalBooster, person_periods, time_edges, train_survival
+from cardiofusion.tabular import SurvivalBooster, train_survival
+from cardiofusion.tabular.survival import person_periods, time_edges
 
 SCHEMA = ClinicalSchema((Column("a", low=-9, high=9), Column("b", low=-9, high=9, may_be_missing=True)))
 

@@ -55,7 +55,7 @@ def assess(
 @click.command()
 @click.option("--dataset", metavar="NAME", help="a published data set: ptb-xl or code15")
 @click.option("--data", type=PATH, metavar="DIR", help="the data set's folder")
-@click.option("--ecg", type=PATH, metavar="DIR", help="any folder of ECG files")
+@click.option("--ecg", type=PATH, metavar="PATH", help="an ECG file, or any folder of them")
 @click.option("--bundle", type=PATH, metavar="BUNDLE", help="whose encoder to use (default: the shipped one)")
 @click.option("--out", required=True, type=PATH, metavar="FILE.npz", help="the file to write")
 def embed(dataset: str | None, data: Path | None, ecg: Path | None, bundle: Path | None, out: Path) -> None:
@@ -80,12 +80,15 @@ def embed(dataset: str | None, data: Path | None, ecg: Path | None, bundle: Path
 
 def _sources(dataset: str | None, data: Path | None, ecg: Path | None) -> list:  # type: ignore[type-arg]
     from cardiofusion.datasets import load_dataset
-    from cardiofusion.readers import RecordingFile, find_recordings
+    from cardiofusion.readers import RecordingFile, find_recordings, read_recording
 
     if (dataset is None) == (ecg is None):
         raise InputError(
             "input.which", "give either --dataset with --data, or --ecg", "cardiofusion embed --help"
         )
+    if ecg is not None and ecg.is_file():
+        read_recording(ecg)  # the only one that was asked for: what is wrong with it is the answer
+        return [RecordingFile(ecg, record_id=ecg.stem)]
     if ecg is not None:
         return [
             RecordingFile(path, record_id=str(path.relative_to(ecg).with_suffix("")))

@@ -34,6 +34,6 @@ def load_dataset(name: str, folder: Path | str) -> Cohort:
         raise DatasetError(
             "dataset.name",
             f"no data set is called {name!r}",
-            f"{nearest(name, tuple(DATASETS))} (known: {', '.join(DATASETS)})",
+            nearest(name, tuple(DATASETS)),
         )
     return DATASETS[name](Path(folder))

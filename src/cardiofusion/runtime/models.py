@@ -39,7 +39,7 @@ class AtStem(NamedTuple):
     """Stem features of one ECG, and a logit's gradient there: [12, channel, frame + window], 40 ms a frame.
 
     The last frames are those of the mean beat; spread [frame, window] says where in time they are from.
-    Bundles of before 0.3 have neither.
+    Bundles made before the encoder saw a mean beat have neither.
     """
 
     frames: Float

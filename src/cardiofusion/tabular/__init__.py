@@ -18,6 +18,7 @@ from cardiofusion.tabular.scores import (
     published_risks,
     published_scores,
 )
+from cardiofusion.tabular.survival import SurvivalBooster, train_survival
 from cardiofusion.tabular.training import booster_parameters, train_booster
 
 __all__ = [
@@ -34,10 +35,12 @@ __all__ = [
     "Score",
     "ScoreAbsence",
     "ScoreRisk",
+    "SurvivalBooster",
     "booster_parameters",
     "cross_validate",
     "published_risks",
     "published_scores",
     "repair",
     "train_booster",
+    "train_survival",
 ]
