@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from cardiofusion.records import BundleError, ClinicalSchema, Column, Modality, Task
+from cardiofusion.records import BundleError, ClinicalSchema, Column, InputError, Modality, Task
 
 
 def task_views(task: Task) -> tuple[str, ...]:
@@ -17,13 +17,12 @@ def task_views(task: Task) -> tuple[str, ...]:
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A task as manifest.schema.json has it; `targets` and `views` follow from the rest.
-
-    Raises InputError for a survival task: no bundle answers one yet.
-    """
+    """A task as manifest.schema.json has it; `targets` and `views` follow from the rest."""
+    survival = {} if task.horizon is None else {"horizon": task.horizon}
     return {
+        **survival,
         "name": task.name,
-        "kind": task.label_kind,
+        "kind": task.kind,
         "labels": list(task.labels),
         "targets": list(task.targets),
         "modalities": list(task.modalities),
@@ -35,14 +34,18 @@ def task_to_json(task: Task) -> dict[str, Any]:
 
 def task_from_json(document: Mapping[str, Any]) -> Task:
     """The inverse of `task_to_json`. Raises BundleError where the entries contradict each other."""
-    task = Task(
-        document["name"],
-        tuple(document["labels"]),
-        document["kind"],
-        tuple(document["modalities"]),
-        document["alignment"],
-        document["question"],
-    )
+    try:
+        task = Task(
+            document["name"],
+            tuple(document["labels"]),
+            document["kind"],
+            tuple(document["modalities"]),
+            document["alignment"],
+            document["question"],
+            document.get("horizon"),
+        )
+    except InputError as error:
+        raise contradiction(error.message) from error
     if task.kind == "binary" and len(task.labels) != 2:
         raise contradiction(f"task {task.name} is binary but has {len(task.labels)} labels")
     if task_to_json(task) != document:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cardiofusion.cmaf.training import (
         FusionData,
         FusionOptions,
+        View,
         feature_edges,
         fusion_logits,
         train_fusion,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "model": ("CMAF", "CMAFConfig", "NOT_TIMES", "ecg_tokens"),
-    "training": ("FusionData", "FusionOptions", "feature_edges", "fusion_logits", "train_fusion"),
+    "training": ("FusionData", "FusionOptions", "View", "feature_edges", "fusion_logits", "train_fusion"),
 }
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FusionData",
     "FusionOptions",
     "LatentDistribution",
+    "View",
     "balance",
     "ecg_tokens",
     "feature_edges",

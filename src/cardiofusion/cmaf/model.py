@@ -7,8 +7,12 @@
   a missing value is a learnt token of that feature.
 - Each block lets the clinical tokens look at each other, then ECG and row look at each other in both
   directions (multi-head cross-attention), then each token by itself.
-- An absent modality is one learnt token: the same weights answer for ECG only, row only, or both. Modality
-  dropout in training makes it so (Neverova et al., ModDrop, TPAMI 2016).
+- The same weights answer for ECG only, row only, or both: an absent modality adds nothing. Modality dropout
+  in training makes it so (Neverova et al., ModDrop, TPAMI 2016).
+- What a modality adds to the other (its attention's residuals, its own part of the logits) passes a gate
+  where both are there. Gates are 1 while the network learns and are then set on the patients who say when to
+  stop, so that a modality that taught the network noise is turned down: it costs little, where without
+  gates it cost .02 of the AUC (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -147,17 +151,35 @@ class FusionBlock(nn.Module):
         )
 
     def forward(
-        self, ecg: Tensor, row: Tensor, ecg_allowed: Tensor, row_allowed: Tensor
+        self, ecg: Tensor, row: Tensor, ecg_allowed: Tensor, row_allowed: Tensor, gates: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """gates [b, 2]: how much of what the ECG, and what the row, has to say reaches the other."""
         row = row + self.among_features(row, row, row_allowed)[0]
         to_row, row_to_ecg = self.row_from_ecg(row, ecg, ecg_allowed)
         to_ecg, ecg_to_row = self.ecg_from_row(ecg, row, row_allowed)
-        row, ecg = row + to_row, ecg + to_ecg
+        from_ecg, from_row = gates[:, :1, None], gates[:, 1:, None]
+        row, ecg = row + from_ecg * to_row, ecg + from_row * to_ecg
         return ecg + self.ecg_mlp(ecg), row + self.row_mlp(row), row_to_ecg, ecg_to_row
 
 
+def _head(config: CMAFConfig) -> nn.Sequential:
+    """A summary [b, width] to logits [b, target]."""
+    return nn.Sequential(
+        nn.LayerNorm(config.width),
+        nn.Linear(config.width, config.width),
+        nn.GELU(),
+        Dropout(config.dropout),
+        nn.Linear(config.width, config.n_targets),
+    )
+
+
 class CMAF(nn.Module):
-    """ECG tokens and a clinical row -> logits, with the attention maps of the last block."""
+    """ECG tokens and a clinical row -> logits, with the attention maps of the last block.
+
+    gate: [2], of the ECG and of the row; what counts where a patient has both.
+    """
+
+    gate: Tensor
 
     def __init__(self, config: CMAFConfig, edges: Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -166,19 +188,12 @@ class CMAF(nn.Module):
         self.features = FeatureTokens(edges, width)
         self.token = nn.Linear(config.ecg_width, width)
         self.summary = nn.Linear(config.ecg_width, width)
-        self.ecg_absent, self.row_absent, self.row_summary = (
-            nn.Parameter(torch.randn(width) * 0.02) for _ in range(3)
-        )
+        self.row_summary = nn.Parameter(torch.randn(width) * 0.02)
+        self.register_buffer("gate", torch.ones(2))
         self.blocks = nn.ModuleList(
             FusionBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
         )
-        self.head = nn.Sequential(
-            nn.LayerNorm(2 * width),
-            nn.Linear(2 * width, width),
-            nn.GELU(),
-            Dropout(config.dropout),
-            nn.Linear(width, config.n_targets),
-        )
+        self.ecg_head, self.row_head = (_head(config) for _ in range(2))
 
     def draw_from(self, generator: torch.Generator) -> None:
         """Where dropout takes its chance from."""
@@ -190,21 +205,22 @@ class CMAF(nn.Module):
         """tokens [b, time + 13, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
         ecg, ecg_allowed = self._ecg_sequence(tokens, has_ecg)
         clinical, row_allowed = self._row_sequence(row, has_row)
+        there = torch.stack([has_ecg, has_row], dim=1).to(tokens.dtype)
+        gates = torch.where((has_ecg & has_row)[:, None], self.gate, there)
         for block in self.blocks:
-            ecg, clinical, row_to_ecg, ecg_to_row = block(ecg, clinical, ecg_allowed, row_allowed)
-        logits = self.head(torch.cat([ecg[:, 0], clinical[:, 0]], dim=1))
+            ecg, clinical, row_to_ecg, ecg_to_row = block(ecg, clinical, ecg_allowed, row_allowed, gates)
+        logits = gates[:, :1] * self.ecg_head(ecg[:, 0]) + gates[:, 1:] * self.row_head(clinical[:, 0])
         # The first position of each sequence is its summary; the map shows named tokens only.
         return Attended(logits, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
 
     def _ecg_sequence(self, tokens: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
         named, summary = tokens[:, :-1], self.summary(tokens[:, -1])
-        first = torch.where(has_ecg[:, None], summary, self.ecg_absent)
         allowed = torch.cat(
             [torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, named.shape[1])], 1
         )
-        return torch.cat([first[:, None], self.token(named)], dim=1), allowed
+        return torch.cat([summary[:, None], self.token(named)], dim=1), allowed
 
     def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
-        first = torch.where(has_row[:, None], self.row_summary, self.row_absent)
+        first = self.row_summary.expand(len(row), 1, -1)
         allowed = torch.cat([torch.ones_like(has_row)[:, None], has_row[:, None].expand(-1, row.shape[1])], 1)
-        return torch.cat([first[:, None], self.features(row)], dim=1), allowed
+        return torch.cat([first, self.features(row)], dim=1), allowed

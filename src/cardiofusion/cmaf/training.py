@@ -22,6 +22,10 @@ View = Literal["ecg", "row", "ecg+row"]
 VIEWS: tuple[View, ...] = ("ecg", "row", "ecg+row")
 NUMBER_BINS = 8
 PREDICT_BATCH = 2048
+GATING_ROWS = 2000  # are enough to set two numbers
+# One modality is turned down, never both; open comes first, so that it wins a tie.
+_LOWER = (0.8, 0.6, 0.4, 0.2, 0.0)
+GATES = ((1.0, 1.0), *((gate, 1.0) for gate in _LOWER), *((1.0, gate) for gate in _LOWER))
 _STARTING = threading.Lock()  # the first weights come from torch's default generator, which all threads share
 
 
@@ -85,6 +89,7 @@ def train_fusion(
 ) -> CMAF:
     """Train on `training` rows; keep the weights of the epoch with the lowest loss on `stopping` rows.
 
+    These rows then set the gates too.
     Several may train at once, each in a thread of its own.
     """
     with _STARTING:
@@ -112,7 +117,21 @@ def train_fusion(
         if waited >= options.patience:
             break
     model.load_state_dict(best)
-    return model.eval()
+    _set_gates(model.eval(), data, stopping[:GATING_ROWS])
+    return model
+
+
+def _set_gates(model: CMAF, data: FusionData, rows: NDArray[np.intp]) -> None:
+    """Turn down the modality that does harm beside the other: the gates with the lowest loss on `rows`."""
+    both = rows[(data.ecg[rows] != NOBODY) & data.has_row[rows]]
+    outcome, losses = torch.from_numpy(data.outcome[both]), []
+    if not (~torch.isnan(outcome)).any():
+        return
+    for gates in GATES:
+        model.gate.copy_(torch.tensor(gates))
+        logits = torch.from_numpy(fusion_logits(model, data, both, "ecg+row"))
+        losses.append(float(_known_loss(logits, outcome)))
+    model.gate.copy_(torch.tensor(GATES[int(np.argmin(losses))]))
 
 
 def fusion_logits(model: CMAF, data: FusionData, rows: NDArray[np.intp], view: View) -> NDArray[np.float32]:

@@ -47,15 +47,19 @@ class ProbabilityCalibrator:
         )
 
 
-def fit_probability(logit: NDArray[Any], y: NDArray[Any]) -> ProbabilityCalibrator:
+def fit_probability(
+    logit: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None = None
+) -> ProbabilityCalibrator:
     """The most probable slope and intercept under the outcomes and two weak priors, by Newton's method.
 
     The slope's prior is centred on 1, so that a handful of positives, or none, cannot ruin it.
-    logit: [n]. y: 0 or 1, NaN not known and left out [n]. Raises CalibrationError "conformal.logit".
+    logit: [n]. y: 0 or 1, NaN not known and left out [n]. weight: how much each row counts [n].
+    Raises CalibrationError "conformal.logit".
     """
     outcome = np.asarray(y, np.float64)
     known = ~np.isnan(outcome)
-    z, outcome = np.asarray(logit, np.float64)[known], outcome[known]
+    times = np.ones(len(outcome)) if weight is None else np.asarray(weight, np.float64)
+    z, outcome, times = np.asarray(logit, np.float64)[known], outcome[known], times[known]
     if not np.isfinite(z).all():
         raise CalibrationError(
             "conformal.logit", "a logit is not a finite number", "look at the model that gave it"
@@ -63,26 +67,28 @@ def fit_probability(logit: NDArray[Any], y: NDArray[Any]) -> ProbabilityCalibrat
     ones = np.ones((len(z), 1))
     both = np.column_stack([z, ones])
     slope, intercept = _posterior_mode(
-        both, np.zeros(len(z)), outcome, np.array([1.0, 0.0]), np.array([SLOPE_SD, INTERCEPT_SD])
+        both, np.zeros(len(z)), outcome, times, np.array([1.0, 0.0]), np.array([SLOPE_SD, INTERCEPT_SD])
     )
     if slope < SLOPE_MIN:
         slope = SLOPE_MIN
-        (intercept,) = _posterior_mode(ones, slope * z, outcome, np.zeros(1), np.array([INTERCEPT_SD]))
+        prior = np.zeros(1), np.array([INTERCEPT_SD])
+        (intercept,) = _posterior_mode(ones, slope * z, outcome, times, *prior)
     return ProbabilityCalibrator(float(slope), float(intercept))
 
 
-def _posterior_mode(design: Float, offset: Float, y: Float, mean: Float, sd: Float) -> Float:
+def _posterior_mode(design: Float, offset: Float, y: Float, weight: Float, mean: Float, sd: Float) -> Float:
     """Logistic regression with Gaussian priors; design [n, coefficient]. Convex, so one optimum."""
 
     def loss(theta: Float) -> float:
         z = offset + design @ theta
-        return float(np.sum(np.logaddexp(0.0, z) - y * z) + 0.5 * np.sum(((theta - mean) / sd) ** 2))
+        fit = np.sum(weight * (np.logaddexp(0.0, z) - y * z))
+        return float(fit + 0.5 * np.sum(((theta - mean) / sd) ** 2))
 
     theta = mean
     for _ in range(NEWTON_STEPS):
         p = sigmoid(offset + design @ theta)
-        gradient = design.T @ (p - y) + (theta - mean) / sd**2
-        curvature = (design.T * (p * (1.0 - p))) @ design + np.diag(sd**-2)
+        gradient = design.T @ (weight * (p - y)) + (theta - mean) / sd**2
+        curvature = (design.T * (weight * p * (1.0 - p))) @ design + np.diag(sd**-2)
         step = np.linalg.solve(curvature, gradient)
         # Far from the optimum a full step can overshoot: halve it until the loss does not rise.
         while loss(theta - step) > loss(theta) and np.abs(step).max() > 1e-12:

@@ -89,26 +89,47 @@ def patients_needed(coverage: float) -> int:
 
 
 def calibrate(
-    name: str, probability: NDArray[Any], y: NDArray[Any], coverage: float = 0.9
+    name: str,
+    probability: NDArray[Any],
+    y: NDArray[Any],
+    coverage: float = 0.9,
+    weight: NDArray[Any] | None = None,
 ) -> ConformalTarget:
     """Quantiles for each class from held-out patients: the ceil((n + 1) coverage)-th smallest of n.
 
-    probability: of present [n]. y: 0 absent, 1 present, NaN not known and left out [n].
+    probability: of present [n]. y: 0 absent, 1 present, NaN not known and left out [n]. weight: [n] one over
+    the chance that y was observed; None for 1 each. A new patient then counts as the heaviest of these, which
+    can only make sets larger (Tibshirani et al., Conformal prediction under covariate shift, NeurIPS 2019).
     Raises CalibrationError "conformal.too_few" where a class has too few patients for the coverage,
     "conformal.coverage" and "conformal.probability".
     """
     needed = patients_needed(coverage)
     outcome = np.asarray(y, np.float64)
-    by_class = tuple(np.asarray(probability)[outcome == label] for label in (0, 1))
-    for label, members in zip(CLASSES, by_class, strict=True):
-        if len(members) < needed:
-            raise _too_few(name, label, len(members), needed, coverage)
+    times = np.ones(len(outcome)) if weight is None else np.asarray(weight, np.float64)
+    n_absent, n_present = (int((outcome == k).sum()) for k in (0, 1))
+    for label, n in zip(CLASSES, (n_absent, n_present), strict=True):
+        if n < needed:
+            raise _too_few(name, label, n, needed, coverage)
+    heaviest = float(times[~np.isnan(outcome)].max())
     absent, present = (
-        np.sort(nonconformity(members)[:, label])[quantile_rank(len(members), coverage) - 1]
-        for label, members in enumerate(by_class)
+        _quantile(
+            nonconformity(np.asarray(probability)[outcome == k])[:, k],
+            times[outcome == k],
+            heaviest,
+            coverage,
+        )
+        for k in (0, 1)
     )
-    n_absent, n_present = map(len, by_class)
-    return ConformalTarget(name, coverage, (float(absent), float(present)), (n_absent, n_present))
+    return ConformalTarget(name, coverage, (absent, present), (n_absent, n_present))
+
+
+def _quantile(
+    score: NDArray[np.float64], weight: NDArray[np.float64], heaviest: float, coverage: float
+) -> float:
+    """The smallest score below which lies `coverage` of all weight, a new patient's counted as above all."""
+    order = np.argsort(score, kind="stable")
+    reached = np.cumsum(weight[order]) >= coverage * (weight.sum() + heaviest) - 1e-9
+    return float(score[order][np.argmax(reached)]) if reached.any() else 1.0
 
 
 def p_values(

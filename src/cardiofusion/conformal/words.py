@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import LabelKind, Task
+from cardiofusion.records import Task, TaskKind
 
 UNLIKE = "unlike the patients it learnt from"
+_ALSO: Mapping[TaskKind, str] = {
+    "multi_label": " Labels are promised one by one, not all at once.",
+    "survival": " Patients lost before the time was over are made up for by those who stayed, which is right"
+    " where being lost had nothing to do with the risk.",
+}
 
 
 def describe_set(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...]:
     """One sentence a target of this task for `included` [target, 2], (absent, present)."""
-    if task.label_kind == "binary":
+    if task.kind == "binary":
         return (binary_words(task.labels, included[0]),)
     return tuple(
-        set_words(label, bool(absent), bool(present))
+        set_words(f"{label}{task.by_when}", bool(absent), bool(present))
         for label, (absent, present) in zip(task.targets, included, strict=True)
     )
 
@@ -39,10 +44,10 @@ def binary_words(labels: Sequence[str], included: Sequence[bool] | NDArray[np.bo
     return kept[0] if len(kept) == 1 else f"cannot tell: {' or '.join(kept)}"
 
 
-def guarantee_words(kind: LabelKind, coverage: float, n: int) -> str:
+def guarantee_words(kind: TaskKind, coverage: float, n: int) -> str:
     """What exactly is promised. n: the fewest calibration patients of any class."""
-    who = "each answer" if kind == "binary" else "each label, and for present and absent each,"
-    apart = "" if kind == "binary" else " Labels are promised one by one, not all at once."
+    who = "each label, and for present and absent each," if kind == "multi_label" else "each answer"
+    apart = _ALSO.get(kind, "")
     return (
         f"For {who} at least {100 * coverage:g} % of the patients of whom it is true get a set that holds it,"
         f" on average over draws of the calibration patients (at least {n} a class) and provided that new"

@@ -2,6 +2,7 @@
 
 from cardiofusion.evaluate.document import metrics_document, metrics_schema
 from cardiofusion.evaluate.leakage import label_shuffle_auc, leakage_check, overlaps
+from cardiofusion.evaluate.survival import survival_figures
 from cardiofusion.evaluate.task import better_single, common_rows, evaluate_target, evaluate_task, macro_aucs
 from cardiofusion.evaluate.validation import age_bands, cross_validated, fold_mean, subgroups
 
@@ -20,4 +21,5 @@ __all__ = [
     "metrics_schema",
     "overlaps",
     "subgroups",
+    "survival_figures",
 ]

@@ -14,6 +14,8 @@ from cardiofusion.records import DatasetError, Figure, Task
 
 FUSED = "ecg+row"
 SINGLE = ("ecg", "row")
+RIVALS = (*SINGLE, "lightgbm", "late")  # what the fused view is held against, one by one
+GAIN = "gain"
 MACRO_METRICS = ("auc", "average_precision", "brier")
 
 Views = Mapping[str, NDArray[Any]]
@@ -47,18 +49,21 @@ def evaluate_task(
     data: str,
     rng: np.random.Generator,
     repeats: int = REPEATS,
+    weight: NDArray[np.float64] | None = None,
 ) -> dict[str, Figure]:
     """All figures of a task, flat: "view/target/metric", "view/macro/metric", "gain/macro/auc".
 
     outcome: [n, target], NaN not known. views: name -> probability [n, target] ("ecg", "row", "ecg+row", and
     peers such as "lightgbm"). sets: view -> bool [n, target, 2], (absent, present); views without sets get
-    no coverage. patient_ids: [n], the ECG's patient where a proxy row stands beside it.
+    no coverage. patient_ids: [n], the ECG's patient where a proxy row stands beside it. weight: [n] how much
+    each row counts, for patients censored before a survival task's horizon.
 
     Every view is measured on the same rows: those on which every view has a finite score for each target that
     it scores at all (a peer's column may be NaN throughout). All bootstrap intervals come from the same draws
     of patients. Metrics of a target are those of `evaluate_target`, and coverage_absent, coverage_present and
     set_size. The macro mean leaves out targets of which the test set holds one class only; it is NaN for a
-    view that lacks another. The gain is the fused view's macro AUC minus that of `better_single`, paired.
+    view that lacks another. The gain is the fused view's macro AUC minus that of `better_single`, paired;
+    "gain over VIEW/macro/auc" is that over each single view and peer.
 
     Raises DatasetError "evaluate.shape" where an array does not fit the task.
     """
@@ -67,7 +72,8 @@ def evaluate_task(
     outcome, patients = np.asarray(outcome, np.float64)[rows], patient_ids[rows]
     views = {view: np.asarray(scores, np.float64)[rows] for view, scores in views.items()}
     sets = {view: held[rows] for view, held in sets.items()}
-    measured = estimates(_measures(task, outcome, views, sets), patients, rng, repeats)
+    weight = None if weight is None else weight[rows]
+    measured = estimates(_measures(task, outcome, views, sets, weight), patients, rng, repeats)
     n = int(np.isfinite(outcome).any(axis=1).sum())
     targets = [task.targets[column] for column in _two_class(outcome)]
     macros = {
@@ -76,25 +82,30 @@ def evaluate_task(
         for name in MACRO_METRICS
     }
     figures = {key: estimate.figure(data) for key, estimate in (measured | macros | _gain(macros)).items()}
-    return figures | _shares(task, outcome, views, sets, patients, data)
+    return figures | _shares(task, outcome, views, sets, patients, data, weight)
 
 
-def better_single(outcome: NDArray[Any], views: Views) -> str | None:
+def better_single(
+    outcome: NDArray[Any], views: Views, weight: NDArray[np.float64] | None = None
+) -> str | None:
     """The single view that the gain is over: of "ecg" and "row" the one with the larger macro AUC.
 
     Chosen on the point estimate in the same test set, which can only make the gain look smaller. The AUCs
     are those of `evaluate_task`. None where neither view is there or neither AUC can be measured.
     """
-    found = macro_aucs(outcome, views)
+    found = macro_aucs(outcome, views, weight)
     defined = {view: found[view] for view in SINGLE if view in found and np.isfinite(found[view])}
     return max(defined, key=lambda view: defined[view]) if defined else None
 
 
-def macro_aucs(outcome: NDArray[Any], views: Views) -> dict[str, float]:
+def macro_aucs(
+    outcome: NDArray[Any], views: Views, weight: NDArray[np.float64] | None = None
+) -> dict[str, float]:
     """view -> macro AUC on the rows that all views can score, as in `evaluate_task`; NaN if undefined."""
     rows = common_rows(views)
     known = np.asarray(outcome, np.float64)[rows]
-    return {view: _macro_auc(known, np.asarray(scores)[rows]) for view, scores in views.items()}
+    times = None if weight is None else weight[rows]
+    return {view: _macro_auc(known, np.asarray(scores)[rows], times) for view, scores in views.items()}
 
 
 def common_rows(views: Views) -> NDArray[np.intp]:
@@ -106,27 +117,37 @@ def common_rows(views: Views) -> NDArray[np.intp]:
 
 
 def _measures(
-    task: Task, outcome: Float, views: Views, sets: Mapping[str, NDArray[np.bool_]]
+    task: Task,
+    outcome: Float,
+    views: Views,
+    sets: Mapping[str, NDArray[np.bool_]],
+    weight: NDArray[np.float64] | None,
 ) -> dict[str, Measure]:
     measures = {}
     for view, scores in views.items():
         for column, target in enumerate(task.targets):
             y = outcome[:, column]
             for name, metric in METRICS.items():
-                measures[f"{view}/{target}/{name}"] = Measure(metric, y, scores[:, column])
+                measures[f"{view}/{target}/{name}"] = Measure(metric, y, scores[:, column], weight)
             if view in sets:
                 size = sets[view][:, column].sum(axis=1)
-                measures[f"{view}/{target}/set_size"] = Measure(_mean_score, y, size)
+                measures[f"{view}/{target}/set_size"] = Measure(_mean_score, y, size, weight)
     return measures
 
 
 def _gain(macros: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """The gain over the better single view, and over each other view by itself ("gain over lightgbm")."""
     key = "{}/macro/auc".format
-    singles = [macros[key(view)] for view in SINGLE if key(view) in macros]
-    singles = [single for single in singles if np.isfinite(single.value)]
-    if key(FUSED) not in macros or not singles:
+    if key(FUSED) not in macros:
         return {}
-    return {key("gain"): macros[key(FUSED)].minus(max(singles, key=lambda single: single.value))}
+    fused = macros[key(FUSED)]
+    others = {view: macros[key(view)] for view in RIVALS if key(view) in macros}
+    others = {view: found for view, found in others.items() if np.isfinite(found.value)}
+    gains = {key(f"{GAIN} over {view}"): fused.minus(found) for view, found in others.items()}
+    singles = [others[view] for view in SINGLE if view in others]
+    if not singles:
+        return gains
+    return {key(GAIN): fused.minus(max(singles, key=lambda single: single.value))} | gains
 
 
 def _shares(
@@ -136,24 +157,27 @@ def _shares(
     sets: Mapping[str, NDArray[np.bool_]],
     patients: NDArray[np.str_],
     data: str,
+    weight: NDArray[np.float64] | None,
 ) -> dict[str, Figure]:
     """Prevalence of every target and coverage of every class."""
     figures = {}
     for view in views:
         for column, target in enumerate(task.targets):
             y = outcome[:, column]
-            figures[f"{view}/{target}/prevalence"] = _prevalence(y, patients, data)
+            figures[f"{view}/{target}/prevalence"] = _prevalence(y, patients, data, weight)
             if view in sets:
-                covered = coverage_by_class(y, sets[view][:, column])
+                covered = coverage_by_class(y, sets[view][:, column], weight)
                 for label, share in enumerate(covered):
                     key = f"{view}/{target}/coverage_{('absent', 'present')[label]}"
                     figures[key] = _share(share, patients[y == label], data)
     return figures
 
 
-def _prevalence(y: Float, patients: NDArray[np.str_], data: str) -> Figure:
+def _prevalence(
+    y: Float, patients: NDArray[np.str_], data: str, weight: NDArray[np.float64] | None = None
+) -> Figure:
     known = np.isfinite(y)
-    share = float(y[known].mean()) if known.any() else float("nan")
+    share = _mean_score(y, np.nan_to_num(y), weight=weight)
     return _share(share, patients[known], data)
 
 
@@ -171,8 +195,8 @@ def _mean_score(y: NDArray[Any], score: NDArray[Any], /, *, weight: NDArray[Any]
     return float(np.sum(score * weights) / total) if total > 0 else float("nan")
 
 
-def _macro_auc(outcome: Float, scores: NDArray[Any]) -> float:
-    values = [roc_auc(outcome[:, column], scores[:, column]) for column in _two_class(outcome)]
+def _macro_auc(outcome: Float, scores: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
+    values = [roc_auc(outcome[:, column], scores[:, column], weight) for column in _two_class(outcome)]
     return float(np.mean(values)) if values else float("nan")
 
 

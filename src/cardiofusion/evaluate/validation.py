@@ -35,14 +35,17 @@ def cross_validated(
     rng: np.random.Generator,
     data: str,
     repeats: int = REPEATS,
+    weight: NDArray[np.float64] | None = None,
 ) -> dict[str, Figure]:
     """AUC of out-of-fold scores, "auc_fold_mean" and "auc_pooled" (bootstrap over patients).
 
     y: 0, 1, NaN not known. p: score from the model that did not see the row. fold, groups: [n].
+    weight: [n] how much each row counts.
     """
     outcome = np.asarray(y, np.float64)
-    by_fold = [roc_auc(outcome[fold == k], p[fold == k]) for k in np.unique(fold)]
-    pooled = estimates({"auc": Measure(roc_auc, outcome, p)}, groups, rng, repeats)["auc"]
+    times = np.ones(len(outcome)) if weight is None else weight
+    by_fold = [roc_auc(outcome[fold == k], p[fold == k], times[fold == k]) for k in np.unique(fold)]
+    pooled = estimates({"auc": Measure(roc_auc, outcome, p, weight)}, groups, rng, repeats)["auc"]
     return {
         "auc_fold_mean": fold_mean(by_fold, pooled.n, data),
         "auc_pooled": pooled.figure(f"{data}, out of fold, pooled"),
@@ -57,11 +60,12 @@ def subgroups(
     rng: np.random.Generator,
     data: str,
     repeats: int = REPEATS,
+    weight: NDArray[np.float64] | None = None,
 ) -> dict[str, Figure]:
     """AUC in every subgroup, "sex=female" and so on, with its n.
 
-    groups_by: name -> level of every row [n]. A subgroup of fewer than 10 positives or negatives is
-    listed with NaN, so that a reader sees for whom nothing is known.
+    groups_by: name -> level of every row [n]. weight: [n] how much each row counts. A subgroup of fewer than
+    10 positives or negatives is listed with NaN, so that a reader sees for whom nothing is known.
     """
     outcome, scores = np.asarray(y, np.float64), np.asarray(p, np.float64)
     figures = {}
@@ -69,7 +73,8 @@ def subgroups(
         for level in np.unique(levels):
             rows = np.flatnonzero((levels == level) & np.isfinite(outcome))
             draws = repeats if _fewest(outcome[rows]) >= MIN_PER_CLASS else 0  # no draws, no interval: NaN
-            measure = {"auc": Measure(roc_auc, outcome[rows], scores[rows])}
+            times = None if weight is None else weight[rows]
+            measure = {"auc": Measure(roc_auc, outcome[rows], scores[rows], times)}
             found = estimates(measure, patient_ids[rows], rng, draws)["auc"]
             figures[f"{name}={level}"] = found.figure(data)
     return figures

@@ -11,7 +11,7 @@ from cardiofusion.explain.faithfulness import (
     pooled,
     randomisation_similarity,
 )
-from cardiofusion.explain.gradcam import Peak, cam_peaks, grad_cam, upsample_map
+from cardiofusion.explain.gradcam import Peak, cam_peaks, directions, grad_cam, upsample_map
 from cardiofusion.explain.planted import PlantedWindow, planted_cause_hit
 from cardiofusion.explain.waterfall import Contribution, Waterfall, waterfall
 
@@ -25,6 +25,7 @@ __all__ = [
     "attention_map",
     "cam_peaks",
     "deletion_insertion",
+    "directions",
     "grad_cam",
     "passes",
     "planted_cause_hit",

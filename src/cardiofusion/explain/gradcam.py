@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.explain.arrays import Float, checked, checked_names
-from cardiofusion.records import InputError
+from cardiofusion.records import InputError, Task
 
 PEAK_LEVEL = 0.5  # of the map's maximum: what counts as a peak's width
 
@@ -27,6 +27,16 @@ class Peak:
     def words(self) -> str:
         """ "V2, 3.2-3.4 s" """
         return f"{self.lead}, {self.start:.1f}-{self.end:.1f} s"
+
+
+def directions(task: Task, outputs: int) -> NDArray[np.float32]:
+    """[target, output] which outputs of a network the map of each target is about, and how much.
+
+    A target is one output. Of a survival task the outputs are the hazards of stretches of time: all alike.
+    """
+    if task.kind == "survival":
+        return np.full((1, outputs), 1.0 / outputs, dtype=np.float32)
+    return np.eye(outputs, dtype=np.float32)
 
 
 def grad_cam(

@@ -25,14 +25,18 @@ class Metric(Protocol):
 
 
 class Measure(NamedTuple):
-    """A metric of these outcomes (0, 1, NaN not known) and scores, both [n]."""
+    """A metric of these outcomes (0, 1, NaN not known) and scores, both [n].
+
+    weight: how much each row counts [n], such as one over the chance to have been observed; None: 1 each.
+    """
 
     metric: Metric
     y: Vector
     score: Vector
+    weight: Vector | None = None
 
     def value(self) -> float:
-        return self.metric(self.y, self.score)
+        return self.metric(self.y, self.score, weight=self.weight)
 
 
 def replicates(
@@ -49,7 +53,9 @@ def replicates(
     for repeat in range(repeats):
         chosen = rng.integers(0, len(patients), len(patients))
         times = np.bincount(chosen, minlength=len(patients)).astype(np.float64)
-        drawn[repeat] = [measure.metric(y, score, weight=times[of]) for measure, (y, score, of) in rows]
+        drawn[repeat] = [
+            measure.metric(y, score, weight=times[of] * weight) for measure, (y, score, of, weight) in rows
+        ]
     return drawn
 
 
@@ -83,8 +89,9 @@ def paired_bootstrap(
 
 def _sorted_rows(
     measure: Measure, patient_of_row: NDArray[np.intp]
-) -> tuple[Measure, tuple[Float, Float, NDArray[np.intp]]]:
+) -> tuple[Measure, tuple[Float, Float, NDArray[np.intp], Float]]:
     y, score = np.asarray(measure.y, np.float64), np.asarray(measure.score, np.float64)
     known = np.flatnonzero(~np.isnan(y))
     order = known[np.argsort(score[known], kind="stable")]
-    return measure, (y[order], score[order], patient_of_row[order])
+    weight = np.ones(len(y)) if measure.weight is None else np.asarray(measure.weight, np.float64)
+    return measure, (y[order], score[order], patient_of_row[order], weight[order])

@@ -8,15 +8,18 @@ from numpy.typing import NDArray
 from cardiofusion.metrics.ordering import Vector
 
 
-def coverage_by_class(y: Vector, sets: NDArray[np.bool_]) -> tuple[float, float]:
+def coverage_by_class(
+    y: Vector, sets: NDArray[np.bool_], weight: Vector | None = None
+) -> tuple[float, float]:
     """The share of sets that hold the truth among the absent and among the present.
 
     y: 0 absent, 1 present, NaN left out [n]. sets: (absent included, present included) [n, 2].
-    NaN for a class that nobody is in.
+    weight: how much each row counts [n]. NaN for a class that nobody is in.
     """
     outcome = np.asarray(y, np.float64)
-    absent, present = sets[outcome == 0, 0], sets[outcome == 1, 1]
-    return _share(absent), _share(present)
+    times = np.ones(len(outcome)) if weight is None else np.asarray(weight, np.float64)
+    absent, present = (_share(sets[outcome == k, k], times[outcome == k]) for k in (0, 1))
+    return absent, present
 
 
 def mean_set_size(sets: NDArray[np.bool_]) -> float:
@@ -24,5 +27,6 @@ def mean_set_size(sets: NDArray[np.bool_]) -> float:
     return float(sets.sum(axis=1).mean()) if len(sets) else float("nan")
 
 
-def _share(covered: NDArray[np.bool_]) -> float:
-    return float(covered.mean()) if len(covered) else float("nan")
+def _share(covered: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
+    total = weight.sum()
+    return float(np.sum(covered * weight) / total) if total > 0 else float("nan")

@@ -40,6 +40,22 @@ class Observed:
     def __len__(self) -> int:
         return len(self.time)
 
+    def status(self, horizon: float) -> Float:
+        """[n] whether the event had come at `horizon` years: 1 yes, 0 no, NaN censored before."""
+        came = self.event & (self.time <= horizon)
+        there = ~came & (self.time >= horizon)
+        return np.where(came, 1.0, np.where(there, 0.0, np.nan))
+
+    def weight(self, horizon: float) -> Float:
+        """[n] how much each patient's status at `horizon` counts: one over the chance that it was observed.
+
+        0 where it is not known. Stands for those who were lost before, if losing them had nothing to do
+        with their risk (inverse probability of censoring weights; Graf et al. 1999).
+        """
+        seen_until = np.minimum(self.time, horizon)
+        share = np.maximum(censoring(self).at(np.nextafter(seen_until, 0.0)), 1e-12)
+        return np.where(np.isnan(self.status(horizon)), 0.0, 1.0 / share)
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:

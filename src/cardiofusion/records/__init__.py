@@ -10,7 +10,7 @@ from cardiofusion.records.assessment import (
     assessment_schema,
 )
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
-from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, LabelKind, Modality, Task
+from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, Modality, Task, TaskKind
 from cardiofusion.records.errors import (
     BundleError,
     CalibrationError,
@@ -62,7 +62,6 @@ __all__ = [
     "Finding",
     "InMemory",
     "InputError",
-    "LabelKind",
     "Modality",
     "Quality",
     "Recording",
@@ -74,6 +73,7 @@ __all__ = [
     "StudyError",
     "Task",
     "TaskAnswer",
+    "TaskKind",
     "Value",
     "assessment_schema",
     "complete_limb_leads",

@@ -44,7 +44,7 @@ class TaskAnswer:
     label -> subset of ("present", "absent") (multi-label). coverage: the promised share, e.g. 0.9.
     guarantee: what is promised, in words. modalities: what the answer was made from.
     by_modality: what each available view alone would have said ("ecg", "row", "ecg+row") -> probability.
-    words: the set in one sentence a target.
+    words: the set in one sentence a target. horizon: years within which a survival task's event is meant.
     """
 
     probability: Mapping[str, float]
@@ -55,6 +55,7 @@ class TaskAnswer:
     modalities: tuple[Modality, ...]
     by_modality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
+    horizon: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ ALIGNMENT_WORDS: Mapping[Alignment, str] = {
 }
 
 
-LabelKind = Literal["binary", "multi_label"]
+TaskKind = Literal["binary", "multi_label", "survival"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Task:
 
     name: str
     labels: tuple[str, ...]
-    kind: LabelKind | Literal["survival"]
+    kind: TaskKind
     modalities: tuple[Modality, ...] = ("ecg", "row")
     alignment: Alignment = "matched"
     question: str = ""
@@ -58,20 +58,14 @@ class Task:
             )
 
     @property
-    def label_kind(self) -> LabelKind:
-        """The kind of a task whose outcomes are labels. Raises InputError for a survival task."""
-        if self.kind == "survival":
-            raise InputError(
-                "task.kind",
-                f"{self.name} asks when, not whether: a survival task has times, no labels",
-                "use what reads times and events, or a binary task",
-            )
-        return self.kind
-
-    @property
     def targets(self) -> tuple[str, ...]:
         """Labels a model gives a score for: the second of a binary task, every one of any other."""
         return self.labels[1:] if self.kind == "binary" else self.labels
+
+    @property
+    def by_when(self) -> str:
+        """ " within 10 years", of a survival task; nothing of any other."""
+        return "" if self.horizon is None else f" within {self.horizon:g} years"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,8 @@ from cardiofusion.report.wording import SPACE, VIEW_WORDS, number, share, spoken
 NOT_MEASURABLE = "not measurable"
 METRIC_WORDS: Mapping[str, str] = {
     "auc": "Discrimination (AUC; 0.5 is chance)",
+    "c_uno": "Order of events in time, Uno's C (0.5 is chance)",
+    "c_harrell": "Order of events in time, Harrell's C (0.5 is chance)",
     "average_precision": "Average precision (chance: the prevalence)",
     "brier": "Brier score (lower is better)",
     "ece": "Expected calibration error (lower is better)",
@@ -20,6 +22,7 @@ METRIC_WORDS: Mapping[str, str] = {
     "auc_fold_mean": "Cross-validated AUC, mean over the folds",
 }
 CONTROL_WORDS: Mapping[str, str] = {
+    "dealt_labels/auc": "AUC of the fusion taught with outcomes of other patients (must be about 0.5)",
     "shuffled_pairs/auc": "AUC that the patient's own ECG adds over a shuffled one (a proxy: about 0)",
     "better_than_random": "Grad-CAM: share of random maps it beats in deletion and insertion",
     "randomisation_similarity": "Grad-CAM: rank correlation with an untrained model's map (must be low)",
@@ -161,9 +164,9 @@ def _rank(metric: str) -> tuple[int, str]:
 
 
 def _metric_table(metric: str, items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> Table:
-    mine = [item for item in items if item.metric == metric and item.view != "gain"]
+    mine = [item for item in items if item.metric == metric and not item.view.startswith("gain")]
     cells = {(item.target, item.view): item.figure for item in mine}
-    gains = [item.figure for item in items if item.metric == metric and item.view == "gain"]
+    gains = [item for item in items if item.metric == metric and item.view.startswith("gain")]
     views = _views_in_order(item.view for item in mine)
     rows = tuple(
         (
@@ -178,8 +181,10 @@ def _metric_table(metric: str, items: Sequence[Measured], prevalence: Mapping[st
     return Table(METRIC_WORDS.get(metric, spoken(metric)), note, columns, rows)
 
 
-def _gain_words(gain: Figure) -> str:
-    return f"Gain of fusion over the better single view, macro mean: {interval(gain)}.".replace("\n", " ")
+def _gain_words(gain: Measured) -> str:
+    over = gain.view.removeprefix("gain over ")
+    whom = "the better single view" if over == "gain" else VIEW_WORDS.get(over, spoken(over))
+    return f"Gain of fusion over {whom}: {interval(gain.figure)}.".replace("\n", " ")
 
 
 def _set_table(items: Sequence[Measured], prevalence: Mapping[str, Figure]) -> Table:

@@ -15,6 +15,8 @@ VIEW_WORDS: Mapping[str, str] = {
     "row": "clinical row alone",
     "ecg+row": "ECG and clinical row",
     "cmaf_row": "fusion model given the row alone",
+    "lightgbm": "LightGBM on row and embedding",
+    "late": "late fusion",
 }
 SPACE = "\u00a0"  # keeps a number and its unit on one line
 
@@ -83,13 +85,17 @@ def spoken(name: str) -> str:
 
 @dataclass(frozen=True)
 class TargetAnswer:
-    """One target's answer: a mark and words for the set, its probability (None where not told)."""
+    """One target's answer: a mark and words for the set, its probability (None where not told).
+
+    by_when: " within 10 years" where the event is meant within a time.
+    """
 
     target: str
     mark: str
     verdict: str
     sentence: str
     probability: float | None
+    by_when: str = ""
 
     @property
     def words(self) -> str:
@@ -100,7 +106,7 @@ class TargetAnswer:
     def frequency(self) -> str:
         """The probability as a natural frequency; "patients like this" only where it learnt from such."""
         if self.verdict != UNLIKE or self.probability is None:
-            return frequency(self.probability)
+            return frequency(self.probability) + (self.by_when if self.probability is not None else "")
         return f"not to be relied on: {frequency(self.probability).removesuffix(' patients like this')}"
 
 
@@ -111,9 +117,12 @@ def target_answers(answer: TaskAnswer) -> tuple[TargetAnswer, ...]:
     else:
         target = list(answer.probability)[-1] if answer.probability else "answer"
         verdicts = {target: _binary_set(answer.prediction_set, target)}
+    by_when = "" if answer.horizon is None else f" within {answer.horizon:g} years"
     told = len(answer.words) == len(verdicts)
     return tuple(
-        TargetAnswer(target, mark, verdict, answer.words[i] if told else "", answer.probability.get(target))
+        TargetAnswer(
+            target, mark, verdict, answer.words[i] if told else "", answer.probability.get(target), by_when
+        )
         for i, (target, (mark, verdict)) in enumerate(verdicts.items())
     )
 

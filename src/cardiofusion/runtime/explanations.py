@@ -78,10 +78,8 @@ def _gradcam(stem: AtStem, ecg: CanonicalECG, target: str) -> dict[str, Any]:
 
 def _shap(models: TaskModels, row: Row, schema: ClinicalSchema, target: int) -> dict[str, Any]:
     """TreeSHAP of the booster: what the clinical row alone says."""
-    model, policy = models.boosters[target]
-    filled = policy.fill_rows(row[None])
-    *steps, base = model.contributions(filled)[0]
-    total = float(model.predict_logit(filled)[0])
+    *steps, base = models.boosters[target].contributions(row[None])[0]
+    total = float(base + sum(steps))
     shown = schema.decode(row)
     columns = list(schema)
     fall = waterfall(
@@ -96,7 +94,7 @@ def _shap(models: TaskModels, row: Row, schema: ClinicalSchema, target: int) -> 
         "target": models.task.targets[target],
         "base": fall.base,
         "total": fall.total,
-        "unit": "log-odds",
+        "unit": "log-odds" if models.task.horizon is None else "log-odds of the event in a stretch of time",
         "contributions": [
             {"feature": c.name, "value": c.value, "unit": c.unit, "contribution": c.contribution}
             for c in fall.contributions

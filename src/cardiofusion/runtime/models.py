@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import Bundle
+from cardiofusion.explain import directions
 from cardiofusion.records import BundleError, Task
 from cardiofusion.signal import CanonicalECG
-from cardiofusion.tabular import BoosterModel, MissingPolicy
+from cardiofusion.tabular import RowModel, load_booster, risk_logit
 
 Float = NDArray[np.float32]
 EMBED_BATCH = 64  # bounds memory; larger is no faster on a laptop
@@ -128,15 +129,12 @@ class TaskModels:
         return onnx_session(self.bundle.bytes(name), name)
 
     @cached_property
-    def boosters(self) -> tuple[tuple[BoosterModel, MissingPolicy], ...]:
-        """(model, missing policy) of each target; empty where the task has no clinical row."""
+    def boosters(self) -> tuple[RowModel, ...]:
+        """The trees of each target; empty where the task has no clinical row."""
         described: Mapping[str, Any] = self.bundle.json("tabular.json").get(self.task.name, {})
         names = self.bundle.manifest.schema.names if self.bundle.manifest.schema else ()
         return tuple(
-            (
-                BoosterModel(self.bundle.text(described[target]["file"]), names),
-                MissingPolicy.from_json(described[target]["policy"]),
-            )
+            load_booster(described[target], self.bundle.text(described[target]["file"]), names)
             for target in self.task.targets
             if target in described
         )
@@ -144,23 +142,24 @@ class TaskModels:
     def fused_logits(
         self, tokens: Float | None, row: NDArray[np.float64] | None, views: Sequence[str]
     ) -> NDArray[np.float64]:
-        """Logits [view, target] of CMAF, in one run; a view sees of the ECG and the row what it names."""
+        """Logits [view, target] of CMAF, in one run; a view sees of the ECG and the row what it names.
+
+        The outputs of a survival task are hazards: they become the one risk at its horizon.
+        """
         feeds = [self._feed(tokens if "ecg" in v else None, row if "row" in v else None) for v in views]
         feed = {name: np.concatenate([one[name] for one in feeds]) for name in feeds[0]}
         logits: NDArray[np.float64] = self._fusion.run(None, feed)[0].astype(np.float64)
-        return logits
+        return risk_logit(logits)[:, None] if self.task.kind == "survival" else logits
 
     def row_logits(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logits [target] of the boosters."""
-        return np.array(
-            [float(model.predict_logit(policy.fill_rows(row[None]))[0]) for model, policy in self.boosters]
-        )
+        return np.array([float(booster.predict_logit(row[None])[0]) for booster in self.boosters])
 
     def slope(self, tokens: Float, row: NDArray[np.float64] | None, target: int) -> Sloped:
         """Attention, and the slope of one target's logit along the ECG tokens [time + 13, width]."""
-        one_hot = np.zeros(len(self.task.targets), dtype=np.float32)
-        one_hot[target] = 1.0
-        return Sloped(*self._slope.run(None, self._feed(tokens, row) | {"target": one_hot}))
+        outputs = next(given.shape[0] for given in self._slope.get_inputs() if given.name == "target")
+        along = directions(self.task, outputs)[target]
+        return Sloped(*self._slope.run(None, self._feed(tokens, row) | {"target": along}))
 
     def _feed(self, tokens: Float | None, row: NDArray[np.float64] | None) -> dict[str, NDArray[Any]]:
         """One patient as the graphs take it; None stands for an absent modality."""

@@ -174,11 +174,12 @@ class System:
             probability=_by_label(task, probability[best]),
             prediction_set=_set_of(task, included),
             coverage=sets[0].coverage,
-            guarantee=guarantee_words(task.label_kind, sets[0].coverage, min(n for s in sets for n in s.n)),
+            guarantee=guarantee_words(task.kind, sets[0].coverage, min(n for s in sets for n in s.n)),
             alignment=task.alignment,
             modalities=_modalities(best),
             by_modality={view: _by_label(task, values) for view, values in probability.items()},
             words=describe_set(task, included),
+            horizon=task.horizon,
         )
 
     def _logits(
@@ -226,8 +227,8 @@ class System:
             missing["row"] = "no clinical value was given"
         else:
             for models in self._models.values():
-                for _, policy in models.boosters:
-                    missing |= {f"row.{name}": words for name, words in policy.apply(row)[1].items()}
+                for booster in models.boosters:
+                    missing |= {f"row.{name}": words for name, words in booster.missing(row).items()}
         return missing
 
     def _phenotype(self, encoded: Encoded | None) -> dict[str, Any] | None:
@@ -277,13 +278,13 @@ class System:
 
 
 def _by_label(task: Task, values: Sequence[float]) -> dict[str, float]:
-    if task.label_kind == "binary":
+    if task.kind == "binary":
         return {task.labels[0]: 1.0 - values[0], task.labels[1]: values[0]}
     return dict(zip(task.labels, values, strict=True))
 
 
 def _set_of(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    if task.label_kind == "binary":
+    if task.kind == "binary":
         return tuple(label for label, kept in zip(task.labels, included[0], strict=True) if kept)
     return {
         label: tuple(word for word, kept in zip(("absent", "present"), pair, strict=True) if kept)

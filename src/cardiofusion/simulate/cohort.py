@@ -70,6 +70,19 @@ FINDINGS: Mapping[str, tuple[str, ...]] = {
         "hypokalaemia",
     ),
 }
+INTERACTION = Task(
+    "interaction",
+    ("no event", "event"),
+    "binary",
+    question="Does the event happen whose risk depends on the ECG and the pressure together?",
+)
+SURVIVAL = Task(
+    "survival",
+    ("event",),
+    "survival",
+    question="Will this virtual patient have an event, and when?",
+    horizon=5.0,
+)
 FINDINGS_TASK = Task("findings", tuple(FINDINGS), "multi_label", question="What does the ECG show?")
 
 # Log odds of the event. ECG: a flag, or a cause less its reference over its scale.
@@ -94,6 +107,13 @@ EVENT_ROW: Mapping[str, tuple[float, float, float]] = {  # column: log odds, ref
     "diabetes": (1.10, 0.14, 1.0),
 }
 INTERCEPT = -1.70
+# Log odds of `interaction`: an ECG score and a pressure, each less its mean over its spread; their product.
+ECG_SCORE = (0.55, 1.21)
+SYSTOLIC = (132.0, 18.0)
+INTERACTION_ODDS = {"intercept": -1.0, "ecg": 0.8, "systolic": 0.6, "product": 1.6}
+# Hazard a year of `survival`: exp(INTERCEPT + score) events, the studies ending after 2 to 12 years.
+OBSERVED_YEARS = (2.0, 12.0)
+SLOWER = 0.12  # of the odds, so that about as many have the event within the horizon
 CHOLESTEROL_MISSING = 0.10
 
 
@@ -103,7 +123,8 @@ class VirtualTruth:
 
     probability: [n] of `event` from everything. ecg_only, row_only: [n] the best from one side alone, where
     the other side is replaced by its linear expectation and what remains of it is averaged out.
-    event: [n] 0 or 1, as drawn. causes: float32 [n, len(CAUSES)].
+    event: [n] 0 or 1, as drawn. causes: float32 [n, len(CAUSES)]. interaction: [n] the probability of that
+    task from everything. hazard: [n] events a year, of `survival`.
     """
 
     probability: Array
@@ -111,6 +132,8 @@ class VirtualTruth:
     row_only: Array
     event: NDArray[np.float32]
     causes: NDArray[np.float32]
+    interaction: Array
+    hazard: Array
 
 
 @dataclass(frozen=True)
@@ -121,9 +144,25 @@ class _Patients:
     ecg_score: Array
     row_score: Array
 
+    @property
+    def interaction(self) -> Array:
+        """The probability of `interaction`."""
+        odds, systolic = INTERACTION_ODDS, self.row[:, VIRTUAL_SCHEMA.names.index("systolic")]
+        ecg = (self.ecg_score - INTERCEPT - ECG_SCORE[0]) / ECG_SCORE[1]
+        pressure = (systolic - SYSTOLIC[0]) / SYSTOLIC[1]
+        alone = odds["intercept"] + odds["ecg"] * ecg + odds["systolic"] * pressure
+        return _sigmoid(alone + odds["product"] * ecg * pressure)
+
+    @property
+    def hazard(self) -> Array:
+        """Events a year, of `survival`."""
+        return SLOWER * np.exp(self.ecg_score + self.row_score)
+
 
 def virtual_cohort(n: int, seed: int, sampling_rate: float = 100.0) -> Cohort:
-    """n virtual patients with a matched ECG of 10 s, a clinical row and the tasks `event` and `findings`."""
+    """n virtual patients with a matched ECG of 10 s, a clinical row and the tasks `event`, `findings`,
+    `interaction` and `survival`.
+    """
     patients = _patients(n, seed)
     signal = render(patients.causes, np.random.default_rng([seed, 2]), sampling_rate)
     ids = np.array([f"virtual-{i + 1:05d}" for i in range(n)])
@@ -134,8 +173,12 @@ def virtual_cohort(n: int, seed: int, sampling_rate: float = 100.0) -> Cohort:
             _recording(signal[i], sampling_rate, str(ids[i]), patients.row[i]) for i in range(n)
         ),
         table=ClinicalTable(VIRTUAL_SCHEMA, patients.row),
-        tasks=(EVENT, FINDINGS_TASK),
-        outcomes={"event": patients.event[:, None], "findings": _findings(patients.causes)},
+        tasks=(EVENT, FINDINGS_TASK, INTERACTION, SURVIVAL),
+        outcomes={
+            "event": patients.event[:, None],
+            "findings": _findings(patients.causes),
+            **_later_outcomes(patients, np.random.default_rng([seed, 3])),
+        },
         provenance={
             "name": "virtual patients",
             "source": f"cardiofusion.simulate.virtual_cohort(n={n}, seed={seed})",
@@ -155,6 +198,8 @@ def virtual_truth(n: int, seed: int) -> VirtualTruth:
         row_only=_one_sided(patients.row_score, patients.ecg_score, known),
         event=patients.event,
         causes=patients.causes,
+        interaction=patients.interaction,
+        hazard=patients.hazard,
     )
 
 
@@ -229,6 +274,18 @@ def _findings(causes: NDArray[np.float32]) -> NDArray[np.float32]:
     values = columns(causes)
     present = [np.max([values[name] for name in names], axis=0) for names in FINDINGS.values()]
     return np.stack(present, axis=1).astype(np.float32)
+
+
+def _later_outcomes(patients: _Patients, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+    """`interaction` [n, 1], and `survival` [n, 2]: years observed and whether the event ended them."""
+    n = len(patients.row)
+    interaction = rng.random(n) < patients.interaction
+    until = rng.uniform(*OBSERVED_YEARS, n)
+    time = np.maximum(rng.exponential(1.0 / patients.hazard), 1e-3)
+    return {
+        "interaction": interaction[:, None].astype(np.float32),
+        "survival": np.column_stack([np.minimum(time, until), time <= until]).astype(np.float32),
+    }
 
 
 def _one_sided(known: Array, other: Array, seen: Array) -> Array:

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import task_views
-from cardiofusion.cmaf import CMAF, NOBODY, FusionData, fusion_logits
+from cardiofusion.cmaf import CMAF, NOBODY, FusionData, View, fusion_logits
 from cardiofusion.conformal import TargetCalibration, calibrate, fit_probability, one_row_a_patient
 from cardiofusion.evaluate import common_rows, macro_aucs
+from cardiofusion.metrics import Measure, replicates, roc_auc
 from cardiofusion.records import Task
 from cardiofusion.study.groups import Groups
 from cardiofusion.study.tables import TableModel
+from cardiofusion.tabular import risk_logit
 
 Logits = Mapping[str, NDArray[np.float64]]
+Weight = NDArray[np.float64] | None
 FUSED: Literal["ecg+row"] = "ecg+row"
+CHOOSING_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -51,38 +55,85 @@ def logits_by_view(
         if view == "row" and table is not None and values is not None:
             found[there] = table.logits(values[there])
         elif model is not None:
-            found[there] = fusion_logits(model, data, there, view)  # type: ignore[arg-type]
+            found[there] = task_logits(task, model, data, there, view)  # type: ignore[arg-type]
         logits[view] = found
     if model is not None and "row" in task.modalities:
         there = np.flatnonzero(wanted)
         logits["cmaf_row"] = np.full((n, len(task.targets)), np.nan)
-        logits["cmaf_row"][there] = fusion_logits(model, data, there, "row")
+        logits["cmaf_row"][there] = task_logits(task, model, data, there, "row")
     return logits
 
 
-def choose_view(task: Task, logits: Logits, outcome: NDArray[np.float32]) -> Chosen:
+def task_logits(
+    task: Task, model: CMAF, data: FusionData, rows: NDArray[np.intp], view: View
+) -> NDArray[np.float64]:
+    """Logits [row, target] of CMAF through one view."""
+    return as_targets(task, fusion_logits(model, data, rows, view))
+
+
+def as_targets(task: Task, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What CMAF returns [row, output] as logits [row, target]: a survival task's hazards as one risk."""
+    return risk_logit(logits)[:, None] if task.kind == "survival" else logits.astype(np.float64)
+
+
+def choose_view(
+    task: Task,
+    logits: Logits,
+    outcome: NDArray[np.float32],
+    weight: Weight,
+    patient_ids: NDArray[np.str_],
+    seed: int,
+) -> Chosen:
     """The view with the highest macro AUC over `logits`, of patients who are neither conformal nor test.
 
-    Where two are equal, the one that sees more. A proxy alignment cannot show that fusion helps: there the
-    row answers and the fused view is shown beside it.
+    The fused view answers only where it is better than the better single one by more than a standard error:
+    what does not help is not asked. A proxy alignment cannot show that fusion helps: there the row answers
+    and the fused view is shown beside it.
     """
     views = {view: logits[view] for view in task_views(task) if view in logits}
     if task.alignment != "matched" and "row" in views:
         return Chosen("row", f"{task.alignment} alignment is a proxy: the fused view is an experiment")
     if FUSED not in views:
         return Chosen(list(views)[-1], "the only view of this task")
-    auc = {view: found for view, found in macro_aucs(outcome, views).items() if np.isfinite(found)}
-    best = max(auc, key=lambda view: (auc[view], view == FUSED), default=FUSED)
+    auc = {view: found for view, found in macro_aucs(outcome, views, weight).items() if np.isfinite(found)}
     shown = ", ".join(f"{view} {value:.3f}" for view, value in auc.items())
-    return Chosen(
-        best, f"highest AUC on {len(common_rows(views))} rows that set no quantile and test nothing: {shown}"
-    )
+    where = f"{len(common_rows(views))} rows that set no quantile and test nothing: {shown}"
+    singles = [view for view in auc if view != FUSED]
+    if FUSED not in auc or not singles:
+        return Chosen(max(auc, key=lambda view: auc[view], default=FUSED), f"AUC on {where}")
+    single = max(singles, key=lambda view: auc[view])
+    error = _error_of_gain(views[FUSED], views[single], outcome, weight, patient_ids, seed)
+    gain = auc[FUSED] - auc[single]
+    words = f"fused minus {single} {gain:+.3f}, standard error {error:.3f}, on {where}"
+    return Chosen(FUSED if gain > error else single, words)
+
+
+def _error_of_gain(
+    fused: NDArray[np.float64],
+    single: NDArray[np.float64],
+    outcome: NDArray[np.float32],
+    weight: Weight,
+    patient_ids: NDArray[np.str_],
+    seed: int,
+) -> float:
+    """The standard error of a difference of macro AUCs, by a paired bootstrap of patients."""
+    rows = common_rows({"fused": fused, "single": single})
+    times = None if weight is None else weight[rows]
+    measures = [
+        Measure(roc_auc, outcome[rows, k], scores[rows, k], times)
+        for scores in (fused, single)
+        for k in range(outcome.shape[1])
+    ]
+    rng = np.random.default_rng([seed, 13])
+    drawn = replicates(measures, patient_ids[rows], rng, CHOOSING_DRAWS).reshape(CHOOSING_DRAWS, 2, -1)
+    return float(np.nanstd(np.nanmean(drawn[:, 0] - drawn[:, 1], axis=1), ddof=1))
 
 
 def calibrate_views(
     task: Task,
     logits: Logits,
     outcome: NDArray[np.float32],
+    weight: Weight,
     groups: Groups,
     patient_ids: NDArray[np.str_],
     coverage: float,
@@ -93,7 +144,7 @@ def calibrate_views(
     return {
         view: {
             target: _calibrate(
-                target, logits[view][:, k], outcome[:, k], groups.probability, conformal, coverage
+                target, logits[view][:, k], outcome[:, k], weight, groups.probability, conformal, coverage
             )
             for k, target in enumerate(task.targets)
         }
@@ -105,6 +156,7 @@ def calibrate_views(
 def check_calibration(
     task: Task,
     outcome: NDArray[np.float32],
+    weight: Weight,
     groups: Groups,
     patient_ids: NDArray[np.str_],
     coverage: float,
@@ -113,7 +165,7 @@ def check_calibration(
     """Raises CalibrationError where the promise cannot be kept: known from the split, before any training."""
     rows = _conformal_rows(groups, patient_ids, seed)
     for k, target in enumerate(task.targets):
-        calibrate(target, np.full(len(rows), 0.5), outcome[rows, k], coverage)
+        calibrate(target, np.full(len(rows), 0.5), outcome[rows, k], coverage, _of(weight, rows))
 
 
 def _conformal_rows(groups: Groups, patient_ids: NDArray[np.str_], seed: int) -> NDArray[np.intp]:
@@ -125,16 +177,20 @@ def _calibrate(
     target: str,
     logit: NDArray[np.float64],
     outcome: NDArray[np.float32],
+    weight: Weight,
     probability_rows: NDArray[np.intp],
     conformal_rows: NDArray[np.intp],
     coverage: float,
 ) -> TargetCalibration:
     known = np.isfinite(logit)
     p, c = probability_rows[known[probability_rows]], conformal_rows[known[conformal_rows]]
-    probability = fit_probability(logit[p], outcome[p])
-    return TargetCalibration(
-        probability, calibrate(target, probability.apply(logit[c]), outcome[c], coverage)
-    )
+    probability = fit_probability(logit[p], outcome[p], _of(weight, p))
+    sets = calibrate(target, probability.apply(logit[c]), outcome[c], coverage, _of(weight, c))
+    return TargetCalibration(probability, sets)
+
+
+def _of(weight: Weight, rows: NDArray[np.intp]) -> Weight:
+    return None if weight is None else weight[rows]
 
 
 def probabilities(

@@ -129,7 +129,7 @@ def _export_boosters(pipeline: Pipeline, task: Task, folder: Path) -> dict[str, 
     for k, booster in enumerate(model.boosters if model else ()):
         name = f"booster-{task.name}-{k}.lgb.txt"
         (folder / name).write_text(booster.model.text, encoding="utf-8")
-        described[task.targets[k]] = {"file": name, "policy": booster.policy.to_json()}
+        described[task.targets[k]] = {"file": name, **booster.to_json()}
     return described
 
 

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.datasets import load_dataset, load_folder
+from cardiofusion.metrics import Observed
 from cardiofusion.readers import RecordingFile, find_recordings
-from cardiofusion.records import Cohort, StudyError, Task
+from cardiofusion.records import ClinicalSchema, ClinicalTable, Cohort, StudyError, Task
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study.file import Study
 from cardiofusion.study.sections import Corpus
-from cardiofusion.tabular import RepairReport, repair
+from cardiofusion.tabular import RepairReport, hazard_targets, repair, time_edges
+
+EVENTS_AN_INTERVAL = 20  # that a network sees in an interval of time; fewer teach it noise
+MOST_INTERVALS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +34,44 @@ class StudyData:
     outcome_of: dict[str, str]
     corpora: tuple[Cohort, ...]
 
-    def outcome(self, task: Task) -> NDArray[np.float32]:
+    def given(self, task: Task) -> NDArray[np.float32]:
+        """The outcome as the cohort holds it: labels, or of a survival task years and events."""
         return self.cohort.outcomes[self.outcome_of[task.name]]
+
+    def outcome(self, task: Task) -> NDArray[np.float32]:
+        """[row, target] 1 present, 0 absent, NaN not known; of a survival task at its horizon."""
+        given = self.given(task)
+        if task.horizon is None:
+            return given
+        known, status = _known(given), np.full((len(given), 1), np.nan, np.float32)
+        status[known, 0] = Observed.of(given[known]).status(task.horizon)
+        return status
+
+    def weight(self, task: Task) -> NDArray[np.float64] | None:
+        """[row] how much each outcome counts where some were lost before a horizon; None: 1 each."""
+        if task.horizon is None:
+            return None
+        given = self.given(task)
+        known, weight = _known(given), np.zeros(len(given))
+        weight[known] = Observed.of(given[known]).weight(task.horizon)
+        return weight
+
+    def hazards(self, task: Task, learning: NDArray[np.intp]) -> NDArray[np.float32]:
+        """A survival task as a network learns it: [row, interval], NaN where not observed.
+
+        The intervals follow from the rows that teach. Raises DatasetError where these have too few events.
+        """
+        assert task.horizon is not None
+        given = self.given(task)
+        known = _known(given)
+        teaching = Observed.of(given[learning][known[learning]])
+        events = int((teaching.event & (teaching.time <= task.horizon)).sum())
+        edges = time_edges(
+            teaching, task.horizon, int(np.clip(events // EVENTS_AN_INTERVAL, 1, MOST_INTERVALS))
+        )
+        found = np.full((len(given), len(edges) - 1), np.nan, np.float32)
+        found[known] = hazard_targets(Observed.of(given[known]), edges)
+        return found
 
     @property
     def digest(self) -> str:
@@ -46,6 +86,11 @@ class StudyData:
         return content.hexdigest()
 
 
+def _known(given: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows' times are known."""
+    return np.asarray(np.isfinite(given).all(axis=1))
+
+
 def load_study_data(study: Study) -> StudyData:
     """Raises StudyError and DatasetError."""
     cohort = _cohort(study)
@@ -58,7 +103,7 @@ def load_study_data(study: Study) -> StudyData:
                 f"the data has no outcome {plan.outcome_name!r}",
                 f"it has: {', '.join(known) or 'none'}",
             )
-        tasks.append(plan.applied(_with_labels(known[plan.outcome_name])))
+        tasks.append(plan.applied(known[plan.outcome_name]))
     repaired = None
     if cohort.table is not None:
         table, repaired = repair(cohort.table)
@@ -71,22 +116,26 @@ def load_study_data(study: Study) -> StudyData:
     )
 
 
-def _with_labels(task: Task) -> Task:
-    if task.kind == "survival":
-        raise StudyError(
-            "study.survival",
-            f"{task.name} asks when, not whether: studies of survival tasks come later",
-            "choose an outcome that is present or absent; load_dataset gives the times to your own code",
-        )
-    return task
-
-
 def _cohort(study: Study) -> Cohort:
     if study.data.dataset == "virtual":
         return virtual_cohort(study.data.patients, study.seed)
     if study.data.dataset == "folder":
         return load_folder(study.folder_spec())
-    return load_dataset(study.data.dataset, study.folder_of(study.data))
+    return _without(load_dataset(study.data.dataset, study.folder_of(study.data)), study.data.leave_out)
+
+
+def _without(cohort: Cohort, names: tuple[str, ...]) -> Cohort:
+    """The cohort without these clinical columns. Raises StudyError for one it does not have."""
+    if not names or cohort.table is None:
+        return cohort
+    known = cohort.table.schema.names
+    for name in names:
+        if name not in known:
+            what = f"{cohort.name} has no column {name!r} to leave out"
+            raise StudyError("study.columns", what, f"it has: {', '.join(known)}")
+    kept = [k for k, name in enumerate(known) if name not in names]
+    schema = ClinicalSchema(tuple(cohort.table.schema[known[k]] for k in kept))
+    return replace(cohort, table=ClinicalTable(schema, cohort.table.values[:, kept]))
 
 
 def _corpus(study: Study, corpus: Corpus) -> Cohort:

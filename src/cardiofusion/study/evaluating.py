@@ -10,21 +10,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens, fusion_logits
+from cardiofusion.cmaf import CMAF, NOBODY, FusionData, ecg_tokens
 from cardiofusion.conformal.probability import sigmoid
-from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups
+from cardiofusion.evaluate import age_bands, cross_validated, evaluate_task, subgroups, survival_figures
 from cardiofusion.explain import (
     Faithfulness,
     deletion_insertion,
+    directions,
     grad_cam,
     passes,
     pooled,
     randomisation_similarity,
 )
 from cardiofusion.export import gradient, slope
-from cardiofusion.metrics import t_interval
+from cardiofusion.metrics import Observed, t_interval
 from cardiofusion.records import Figure, Task
-from cardiofusion.study.answering import FUSED
+from cardiofusion.study.answering import FUSED, task_logits
 from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.tmae import TMAE, workers
 
@@ -42,6 +43,8 @@ class TestResult:
     sets: Mapping[str, NDArray[np.bool_]]
     patient_ids: NDArray[np.str_]
     data: str
+    weight: NDArray[np.float64] | None = None  # of a survival task: see StudyData.weight
+    times: Observed | None = None  # and when; None of any other task
 
 
 def test_figures(result: TestResult, rng: np.random.Generator, repeats: int) -> dict[str, Figure]:
@@ -55,7 +58,13 @@ def test_figures(result: TestResult, rng: np.random.Generator, repeats: int) -> 
         result.data,
         rng,
         repeats,
+        result.weight,
     )
+    if result.times is not None:
+        risks = {view: p[:, 0] for view, p in result.probability.items()}
+        figures |= survival_figures(
+            result.task, result.times, risks, result.patient_ids, result.data, rng, repeats
+        )
     return {f"{result.task.name}/{key}": figure for key, figure in figures.items()}
 
 
@@ -76,10 +85,10 @@ def shuffled_pairs_figure(
         return {}
     dealt = data.ecg.copy()
     dealt[there] = rng.permutation(data.ecg[there])
-    true_pairs = fusion_logits(model, data, there, FUSED)
-    false_pairs = fusion_logits(model, replace(data, ecg=dealt), there, FUSED)
+    true_pairs = task_logits(result.task, model, data, there, FUSED)
+    false_pairs = task_logits(result.task, model, replace(data, ecg=dealt), there, FUSED)
     position = np.searchsorted(rows, there)
-    views = {FUSED: sigmoid(true_pairs.astype(np.float64)), "row": sigmoid(false_pairs.astype(np.float64))}
+    views = {FUSED: sigmoid(true_pairs), "row": sigmoid(false_pairs)}
     figures = evaluate_task(
         replace(result.task, modalities=("ecg", "row")),
         result.outcome[position],
@@ -89,6 +98,7 @@ def shuffled_pairs_figure(
         f"{result.data}, own ECG minus shuffled ECG",
         rng,
         repeats,
+        None if result.weight is None else result.weight[position],
     )
     gain = figures.get("gain/macro/auc")
     return {} if gain is None else {f"{result.task.name}/control/shuffled_pairs/auc": gain}
@@ -105,13 +115,15 @@ def cross_validation_figures(
     data: str,
     rng: np.random.Generator,
     repeats: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> dict[str, Figure]:
     """ "<task>/cv/<view>/<target>/auc_pooled" and "auc_fold_mean", and the macro means over targets."""
     figures: dict[str, Figure] = {}
     for k, target in enumerate(targets):
         known = np.isfinite(outcome[:, k]) & np.isfinite(logits[:, k])
+        score, times = sigmoid(logits[known, k]), None if weight is None else weight[known]
         found = cross_validated(
-            outcome[known, k], sigmoid(logits[known, k]), fold[known], patient_ids[known], rng, data, repeats
+            outcome[known, k], score, fold[known], patient_ids[known], rng, data, repeats, times
         )
         figures |= {f"{name}/cv/{view}/{target}/{key}": figure for key, figure in found.items()}
     return figures
@@ -135,28 +147,37 @@ def subgroup_figures(
         known = np.isfinite(scores)
         by = {name: values[known] for name, values in levels.items()}
         found = subgroups(
-            result.outcome[known, k], scores[known], by, result.patient_ids[known], rng, result.data, repeats
+            result.outcome[known, k],
+            scores[known],
+            by,
+            result.patient_ids[known],
+            rng,
+            result.data,
+            repeats,
+            None if result.weight is None else result.weight[known],
         )
         figures |= {f"{result.task.name}/subgroup/{view}/{target}/{key}": f for key, f in found.items()}
     return figures
 
 
 def gradcam_verdict(
-    encoder: TMAE, fusion: CMAF, ecgs: EcgSet, targets: int, seed: int, threads: int, data: str
+    encoder: TMAE, fusion: CMAF, ecgs: EcgSet, task: Task, seed: int, threads: int, data: str
 ) -> tuple[dict[str, Figure], dict[str, Any]]:
     """Whether Grad-CAM may be shown: deletion and insertion against random maps, and weight randomisation."""
     torch.manual_seed(seed)
+    along = directions(task, fusion.config.n_targets)
     blank = CMAF(fusion.config, [[0.0, 1.0]] * fusion.features.bias.shape[0]).eval()
     random_encoder = TMAE(encoder.config).eval()
 
     def examine(row: int) -> tuple[Faithfulness, float]:
         """One ECG's map against random ones, and how alike the map of random weights is."""
         ecg = ecgs.take(np.array([row]))
-        cam, target = _cam(encoder, fusion, ecg, targets)
-        other, _ = _cam(random_encoder, blank, ecg, targets)
+        cam, target = _cam(encoder, fusion, ecg, along)
+        other, _ = _cam(random_encoder, blank, ecg, along)
 
         def score(batch: NDArray[np.float32]) -> NDArray[np.float64]:
-            return _scores(encoder, fusion, batch, ecg.present[0])[:, target]
+            scores: NDArray[np.float64] = _scores(encoder, fusion, batch, ecg.present[0]) @ along[target]
+            return scores
 
         wide = np.repeat(cam, ecg.signal.shape[2] // cam.shape[1], axis=1)
         rng = np.random.default_rng([seed, 9, row])
@@ -181,16 +202,18 @@ def gradcam_verdict(
     return figures, {"shown": bool(shown), "why": why if shown else f"failed its test: {why}"}
 
 
-def _cam(encoder: TMAE, fusion: CMAF, ecg: EcgSet, targets: int) -> tuple[NDArray[np.float64], int]:
+def _cam(
+    encoder: TMAE, fusion: CMAF, ecg: EcgSet, along: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], int]:
     """Grad-CAM of the likeliest target from the ECG alone."""
-    target = int(_scores(encoder, fusion, ecg.signal, ecg.present[0])[0].argmax())
+    target = int((along @ _scores(encoder, fusion, ecg.signal, ecg.present[0])[0]).argmax())
     yes, no = torch.tensor([True]), torch.tensor([False])
     row = torch.zeros(1, fusion.features.bias.shape[0])
     signal, present = torch.from_numpy(ecg.signal), torch.from_numpy(ecg.present)
     with torch.no_grad():
         tokens = ecg_tokens(encoder.encoder, encoder.encoder(signal, present), present)
-    *_, along = slope(fusion, tokens, row, yes, no, torch.eye(targets)[target])
-    stem = (part.detach().numpy() for part in gradient(encoder.encoder, signal, present, along))
+    *_, down = slope(fusion, tokens, row, yes, no, torch.from_numpy(along[target]))
+    stem = (part.detach().numpy() for part in gradient(encoder.encoder, signal, present, down))
     return grad_cam(*stem), target
 
 

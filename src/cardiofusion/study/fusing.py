@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,18 @@ ONE_ABSENT_FEATURE = [[0.0, 1.0]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
-    """One training: who teaches, who says when to stop, whose logits are then wanted for which file."""
+class Fit:
+    """One training: who teaches, who says when to stop, whose logits are then wanted for which file.
+
+    outcome: taught in place of the data's own, [n, output].
+    """
 
     train: Rows
     stop: Rows
     held: Rows
     seed: int
     file: str = ""
+    outcome: NDArray[np.float32] | None = None
 
 
 def train_task_fusion(
@@ -60,12 +64,12 @@ def train_task_fusion(
     out_of_fold.npz is over all patients, for the report. choosing.npz is over groups.choosing alone: no model
     behind it was taught by a patient of the conformal or the test group.
     """
-    fits = [_Fit(groups.train, groups.stop, np.zeros(0, np.intp), seed)]
+    fits = [Fit(groups.train, groups.stop, np.zeros(0, np.intp), seed)]
     if len(data) <= SMALL_COHORT:
         everyone = np.arange(len(data))
         fits += _crossed_fits(data, everyone, patient_ids, folds, seed, "out_of_fold")
         fits += _crossed_fits(data, groups.choosing, patient_ids, folds, seed, "choosing")
-    models = _train_all(fits, data, schema, plan, threads, on_step)
+    models = train_fits(fits, data, schema, plan, threads, on_step)
     _save(models[0], data, schema, groups.train, folder)
     for file in dict.fromkeys(fit.file for fit in fits[1:]):
         pairs = [(fit, model) for fit, model in zip(fits, models, strict=True) if fit.file == file]
@@ -74,7 +78,7 @@ def train_task_fusion(
 
 def _crossed_fits(
     data: FusionData, rows: Rows, patient_ids: NDArray[np.str_], folds: int, seed: int, file: str
-) -> list[_Fit]:
+) -> list[Fit]:
     """One fit a fold of `rows`: the other folds teach, a share of their patients says when to stop."""
     shares, rng = [1.0] * folds, np.random.default_rng([seed, 5])
     fold = patient_folds(patient_ids[rows], shares, rng, data.outcome[rows])
@@ -82,12 +86,12 @@ def _crossed_fits(
     for k in range(folds):
         rest, rng = rows[fold != k], np.random.default_rng([seed, 6, k])
         stop = patient_folds(patient_ids[rest], [1 - STOP_SHARE, STOP_SHARE], rng, data.outcome[rest])
-        fits.append(_Fit(rest[stop == 0], rest[stop == 1], rows[fold == k], seed + k, file))
+        fits.append(Fit(rest[stop == 0], rest[stop == 1], rows[fold == k], seed + k, file))
     return fits
 
 
-def _train_all(
-    fits: list[_Fit],
+def train_fits(
+    fits: list[Fit],
     data: FusionData,
     schema: ClinicalSchema | None,
     plan: Cmaf,
@@ -97,9 +101,10 @@ def _train_all(
     """A model for each fit; several at once, a core each. A single one has all the threads to itself."""
     progress = _Progress(len(fits), on_step)
 
-    def train(numbered: tuple[int, _Fit]) -> CMAF:
+    def train(numbered: tuple[int, Fit]) -> CMAF:
         k, fit = numbered
-        return _train(data, schema, fit.train, fit.stop, plan, fit.seed, progress.of(k))
+        taught = data if fit.outcome is None else replace(data, outcome=fit.outcome)
+        return _train(taught, schema, fit.train, fit.stop, plan, fit.seed, progress.of(k))
 
     if len(fits) == 1:
         return [train((0, fits[0]))]
@@ -136,7 +141,7 @@ class _Progress:
         self.stopped = True
 
 
-def _save_crossed(pairs: list[tuple[_Fit, CMAF]], data: FusionData, path: Path) -> None:
+def _save_crossed(pairs: list[tuple[Fit, CMAF]], data: FusionData, path: Path) -> None:
     """fold [row] (-1: in none); out-of-fold logits [row, target] of two views, NaN where there are none."""
     fold = np.full(len(data), -1, dtype=np.int64)
     ecg, both = (np.full_like(data.outcome, np.nan) for _ in range(2))

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.cmaf import CMAF, FusionData
-from cardiofusion.records import Cohort, Task, merge_duplicates
+from cardiofusion.records import ClinicalSchema, Cohort, Task, merge_duplicates
 from cardiofusion.study.answering import check_calibration
+from cardiofusion.study.comparing import compare
 from cardiofusion.study.data import StudyData, cohort_digest, load_study_data
 from cardiofusion.study.ecgs import EcgSet, read_ecgs
 from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
@@ -49,6 +50,7 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
         pipeline.embed()
         pipeline.boost()
         pipeline.fuse()
+        compare(pipeline)
         with exporting(pipeline) as export:
             pipeline.phenotype()
             set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
@@ -142,8 +144,8 @@ class Pipeline:
         """Whether calibration can keep its promise, before hours are spent. Raises CalibrationError."""
         coverage, seed = self.study.conformal.coverage, self.study.seed
         for task in self.cohort.tasks:
-            outcome = self.data.outcome(task)
-            check_calibration(task, outcome, self.groups, self.patient_ids, coverage, seed)
+            outcome, weight = self.data.outcome(task), self.data.weight(task)
+            check_calibration(task, outcome, weight, self.groups, self.patient_ids, coverage, seed)
 
     # --- pretrain, embed ------------------------------------------------------------------------------------
 
@@ -281,6 +283,7 @@ class Pipeline:
                 lambda folder, outcome=outcome: train_table(  # type: ignore[misc]
                     table,
                     self.cohort.outcomes[outcome],
+                    self._horizon_of(outcome),
                     self.patient_ids,
                     self.groups,
                     self.study.booster.cross_validation,
@@ -294,6 +297,10 @@ class Pipeline:
     @property
     def _row_outcomes(self) -> list[str]:
         return [self.data.outcome_of[task.name] for task in self.cohort.tasks if "row" in task.modalities]
+
+    def _horizon_of(self, outcome: str) -> float | None:
+        tasks = self.cohort.tasks
+        return next(task.horizon for task in tasks if self.data.outcome_of[task.name] == outcome)
 
     def table_model(self, task: Task) -> TableModel | None:
         if self.cohort.table is None or "row" not in task.modalities:
@@ -309,19 +316,10 @@ class Pipeline:
         for task in self.fused_tasks:
             self.workspace.stage(
                 f"fuse-{task.name}",
-                self.study.fingerprint(
-                    "cmaf",
-                    "split",
-                    "booster",
-                    extra={
-                        "data": self.data.digest,
-                        "encoder": self._pretrain_mark,
-                        "alignment": task.alignment,
-                    },
-                ),
+                self.fusion_mark(task),
                 lambda folder, task=task: train_task_fusion(  # type: ignore[misc]
                     self.pairs(task)[0],
-                    self._schema(task),
+                    self.schema_of(task),
                     self.groups,
                     self.patient_ids,
                     self.study.cmaf,
@@ -338,7 +336,13 @@ class Pipeline:
         """Tasks that look at an ECG, alone or beside a row."""
         return [task for task in self.cohort.tasks if "ecg" in task.modalities]
 
-    def _schema(self, task: Task) -> Any:
+    def fusion_mark(self, task: Task) -> str:
+        """What a fusion depends on, and all that is measured beside it."""
+        parts = {"data": self.data.digest, "encoder": self._pretrain_mark, "alignment": task.alignment}
+        return self.study.fingerprint("cmaf", "split", "booster", extra=parts)
+
+    def schema_of(self, task: Task) -> ClinicalSchema | None:
+        """The columns a task may look at."""
         table = self.cohort.table
         return table.schema if table is not None and "row" in task.modalities else None
 
@@ -352,7 +356,9 @@ class Pipeline:
         return self._pairs[task.name]
 
     def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
-        outcome = self.data.outcome(task)
+        survival = task.kind == "survival"
+        learning = self.groups.learning
+        outcome = self.data.hazards(task, learning) if survival else self.data.outcome(task)
         cohort = self.cohort if "row" in task.modalities else replace(self.cohort, table=None)
         if task.alignment == "matched":
             tokens = self.embedded("cohort", "tokens") if "ecg" in task.modalities else None

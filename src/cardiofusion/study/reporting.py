@@ -24,7 +24,7 @@ COMPARED_ONLY = "cmaf_row"
 
 def headline(results: Results) -> dict[str, Figure]:
     """The figures a manifest carries: macro AUCs, gains, masked R2."""
-    wanted = ("/macro/auc", "/shuffled_pairs/auc", "/auc_pooled", "/auc_fold_mean")
+    wanted = ("/macro/auc", "/c_uno", "/shuffled_pairs/auc", "/auc_pooled", "/auc_fold_mean")
     return {
         key: figure
         for key, figure in results.figures.items()
@@ -126,7 +126,10 @@ def _reliability(results: Results) -> dict[str, dict[str, Any]]:
             known = np.isfinite(result.probability[view][:, k]) & np.isfinite(result.outcome[:, k])
             if known.sum() < 20:
                 continue
-            curve = reliability_curve(result.outcome[known, k], result.probability[view][known, k])
+            weight = None if result.weight is None else result.weight[known]
+            curve = reliability_curve(
+                result.outcome[known, k], result.probability[view][known, k], weight=weight
+            )
             curves[f"{name}/{view}/{target}"] = {
                 "predicted": curve.predicted.tolist(),
                 "observed": curve.observed.tolist(),
@@ -194,7 +197,7 @@ def _phenotypes(pipeline: Pipeline) -> dict[str, Any]:
 def _conformal(pipeline: Pipeline, results: Results) -> str:
     lines = []
     for name, chosen in results.chosen.items():
-        kind = next(task.label_kind for task in pipeline.cohort.tasks if task.name == name)
+        kind = next(task.kind for task in pipeline.cohort.tasks if task.name == name)
         fewest = min(n for target in results.calibrations[name][chosen.view].values() for n in target.sets.n)
         lines.append(
             f"{name} (answered by {chosen.view}; {chosen.why}): "

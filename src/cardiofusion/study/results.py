@@ -13,16 +13,26 @@ from cardiofusion.bundle import task_views
 from cardiofusion.cmaf import NOBODY, FusionData
 from cardiofusion.conformal import TargetCalibration
 from cardiofusion.evaluate import better_single
+from cardiofusion.metrics import Observed
 from cardiofusion.records import ALIGNMENT_WORDS, Figure, Task
 from cardiofusion.study.answering import (
     FUSED,
     Chosen,
     Logits,
+    Weight,
+    as_targets,
     calibrate_views,
     choose_view,
     logits_by_view,
     probabilities,
     sets_by_view,
+)
+from cardiofusion.study.comparing import (
+    LATE,
+    TREES,
+    dealt_labels_figure,
+    late_fusion,
+    skill_without_labels,
 )
 from cardiofusion.study.encoding import masked_r2_figures
 from cardiofusion.study.evaluating import (
@@ -76,17 +86,20 @@ def measure(pipeline: Pipeline) -> Results:
 
 
 def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.random.Generator) -> None:
-    outcome, groups, patients = pipeline.data.outcome(task), pipeline.groups, pipeline.patient_ids
+    outcome, weight = pipeline.data.outcome(task), pipeline.data.weight(task)
+    groups, patients, seed = pipeline.groups, pipeline.patient_ids, pipeline.study.seed
     table = pipeline.table_model(task)
     values = pipeline.cohort.table.values if pipeline.cohort.table is not None else None
     fused = "ecg" in task.modalities
     data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
     model = pipeline.fusion(task) if fused else None
     logits = logits_by_view(task, table, values, model, data, groups.measured)
-    chosen = choose_view(task, _choosing(pipeline, task, logits), outcome)
-    calibrations = calibrate_views(
-        task, logits, outcome, groups, patients, pipeline.study.conformal.coverage, pipeline.study.seed
-    )
+    choosing = _choosing(pipeline, task, logits)
+    chosen = choose_view(task, choosing, outcome, weight, patients, seed)
+    coverage = pipeline.study.conformal.coverage
+    calibrations = calibrate_views(task, logits, outcome, weight, groups, patients, coverage, seed)
+    if FUSED in logits:
+        logits |= _compared(pipeline, task, choosing, logits, outcome, weight)
     probability = probabilities(logits, calibrations, task.targets)
     test = groups.test
     result = TestResult(
@@ -96,6 +109,8 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
         {view: sets[test] for view, sets in sets_by_view(probability, calibrations, task.targets).items()},
         patients[test],
         _data_words(pipeline, task),
+        None if weight is None else weight[test],
+        _times(pipeline, task, test),
     )
     repeats = pipeline.study.evaluation.bootstraps
     results.calibrations[task.name], results.chosen[task.name] = calibrations, chosen
@@ -106,19 +121,47 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
     if fused and model is not None:
         if FUSED in logits:
             results.figures |= shuffled_pairs_figure(result, model, data, test, rng, repeats)
+            results.figures |= _dealt(pipeline, task, result, results.notes)
             results.notes.append(_gain_words(result, results.figures))
             results.balance[task.name] = pipeline.pairs(task)[1]
         figures, verdict = gradcam_verdict(
             pipeline.encoder,
             model,
             pipeline.held_out_ecgs,
-            len(task.targets),
+            task,
             pipeline.study.seed,
             pipeline.study.threads,
             _held_out_name(pipeline),
         )
         results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
         results.verdicts[task.name] = {"gradcam": verdict}
+
+
+def _compared(
+    pipeline: Pipeline,
+    task: Task,
+    choosing: Logits,
+    logits: Logits,
+    outcome: NDArray[np.float32],
+    weight: Weight,
+) -> dict[str, NDArray[np.float64]]:
+    """Logits of what fusion has to beat."""
+    trees = np.load(pipeline.workspace.folder / f"compare-{task.name}" / "trees.npy", allow_pickle=False)
+    return {TREES: trees, LATE: late_fusion(choosing, logits, outcome, weight)}
+
+
+def _dealt(pipeline: Pipeline, task: Task, result: TestResult, notes: list[str]) -> dict[str, Figure]:
+    """The control of dealt-out labels, where it was asked for; a note where it fails."""
+    folder = pipeline.workspace.folder / f"dealt-{task.name}"
+    if not pipeline.study.evaluation.label_shuffles:
+        return {}
+    figure = dealt_labels_figure(folder, result.data)
+    if skill_without_labels(figure, folder):
+        notes.append(
+            f"{task.name}: taught with outcomes of other patients the fusion still reaches AUC"
+            f" {figure.value:.3f}: something leaks, believe no figure of this task."
+        )
+    return {f"{task.name}/control/dealt_labels/auc": figure}
 
 
 def _choosing(pipeline: Pipeline, task: Task, logits: Logits) -> Logits:
@@ -132,7 +175,8 @@ def _choosing(pipeline: Pipeline, task: Task, logits: Logits) -> Logits:
     kept = pipeline.workspace.folder / f"fuse-{task.name}" / "choosing.npz"
     if kept.exists() and (rows or "row" not in task.modalities):
         with np.load(kept, allow_pickle=False) as arrays:
-            return {"ecg": arrays["ecg"], FUSED: arrays["both"], **rows}
+            ecg, both = (as_targets(task, arrays[name]) for name in ("ecg", "both"))
+            return {"ecg": ecg, FUSED: both, **rows}
     aside = np.zeros(len(pipeline.cohort), dtype=np.bool_)
     aside[pipeline.groups.aside] = True
     return {view: np.where(aside[:, None], values, np.nan) for view, values in logits.items()}
@@ -150,9 +194,9 @@ def _crossed(
     kept = pipeline.workspace.folder / f"fuse-{task.name}" / "out_of_fold.npz"
     if kept.exists():
         with np.load(kept, allow_pickle=False) as arrays:
-            found["ecg"] = (arrays["ecg"], arrays["fold"])
+            found["ecg"] = (as_targets(task, arrays["ecg"]), arrays["fold"])
             if FUSED in task_views(task):
-                found[FUSED] = (arrays["both"], arrays["fold"])
+                found[FUSED] = (as_targets(task, arrays["both"]), arrays["fold"])
     figures: dict[str, Figure] = {}
     for view, (logits, fold) in found.items():
         figures |= cross_validation_figures(
@@ -166,8 +210,17 @@ def _crossed(
             f"{pipeline.cohort.name}, all patients",
             rng,
             repeats,
+            pipeline.data.weight(task),
         )
     return figures
+
+
+def _times(pipeline: Pipeline, task: Task, rows: NDArray[np.intp]) -> Observed | None:
+    """Years and events of these rows, NaN where not known; None of a task that does not ask when."""
+    if task.kind != "survival":
+        return None
+    years, event = pipeline.data.given(task)[rows].astype(np.float64).T
+    return Observed(years, event > 0)
 
 
 def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:
@@ -220,7 +273,7 @@ def _gain_words(result: TestResult, figures: Mapping[str, Figure]) -> str:
     task = result.task
     gain = figures.get(f"{task.name}/gain/macro/auc")
     single = better_single(
-        result.outcome, {v: p for v, p in result.probability.items() if v in ("ecg", "row")}
+        result.outcome, {v: p for v, p in result.probability.items() if v in ("ecg", "row")}, result.weight
     )
     if gain is None:
         return f"{task.name}: whether fusion helps cannot be measured on these test patients."

@@ -11,16 +11,21 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from cardiofusion.datasets import ColumnSpec, TaskSpec
-from cardiofusion.records import Alignment, Column, Modality, Task
+from cardiofusion.records import Alignment, Column, Modality, Task, TaskKind
 
 # published data set -> the outcomes it brings
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "ptb-xl": ("superclass",),
     "cardio70k": ("cardio",),
     "code15": (),
-    "virtual": ("event", "findings"),
+    "nhanes1": ("mortality",),
+    "music": ("death", "cardiac_death", "sudden_cardiac_death", "pump_failure_death"),
+    "uci-heart": ("disease",),
+    "heart-failure": ("death",),
+    "mimic-iv-demo-meds": ("death_in_hospital",),
+    "virtual": ("event", "findings", "interaction", "survival"),
 }
-PUBLISHED = ("ptb-xl", "cardio70k", "code15")
+PUBLISHED = tuple(name for name in OUTCOMES if name != "virtual")
 DATASETS = (*PUBLISHED, "virtual", "folder")
 CORPORA = ("ptb-xl", "code15", "folder")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -64,6 +69,7 @@ class Data:
     ecg: Annotated[str, Key("folder: the column that names the ECG file; leave out without ECGs")] = ""
     ecg_folder: Annotated[str, Key("folder: where the ECG files are, from `path`")] = ""
     fold: Annotated[str, Key("folder: a column of fold numbers, where the table has one")] = ""
+    leave_out: Annotated[tuple[str, ...], Key("published: clinical columns not to learn from")] = ()
     licence: Annotated[str, Key("folder: what the bundle shall say about the data's licence")] = ""
 
 
@@ -121,9 +127,22 @@ class TaskPlan:
     modalities: Annotated[
         tuple[Modality, ...], Key("what it may use; left out: all there is", choices=("ecg", "row"))
     ] = ()
-    kind: Annotated[str, Key("two exclusive labels, or any number", choices=("binary", "multi_label"))] = ""
-    labels: Annotated[tuple[str, ...], Key("binary: the absent one first; multi_label: all of them")] = ()
-    column: Annotated[str, Key("binary: the table's column with the outcome")] = ""
+    kind: Annotated[
+        str,
+        Key(
+            "two exclusive labels, any number, or an event that comes at a time",
+            choices=("binary", "multi_label", "survival"),
+        ),
+    ] = ""
+    labels: Annotated[
+        tuple[str, ...], Key("binary: the absent one first; multi_label: all of them; survival: the event")
+    ] = ()
+    column: Annotated[str, Key("binary: the table's column with the outcome; survival: with the event")] = ""
+    time: Annotated[str, Key("survival: the table's column with the time observed")] = ""
+    time_unit: Annotated[str, Key("survival: the unit of that time", choices=("years", "months", "days"))] = (
+        "years"
+    )
+    horizon: Annotated[float, Key("survival: the years at which the risk is asked for", low=0.0)] = 0.0
     columns: Annotated[tuple[str, ...], Key("multi_label: the table's column of each label")] = ()
     present: Annotated[tuple[str, ...], Key("how the table writes that it is present")] = TaskSpec.present
     absent: Annotated[tuple[str, ...], Key("how the table writes that it is absent")] = TaskSpec.absent
@@ -137,12 +156,13 @@ class TaskPlan:
     @property
     def outcome_columns(self) -> tuple[str, ...]:
         """The table's columns that hold the answer, one a target."""
-        return self.columns or ((self.column,) if self.column else ())
+        return self.columns or tuple(name for name in (self.time, self.column) if name)
 
     def spec(self) -> TaskSpec:
         """How a cohort of one's own answers it."""
+        kinds: Mapping[str, TaskKind] = {"binary": "binary", "survival": "survival"}
         return TaskSpec(
-            "binary" if self.kind == "binary" else "multi_label",
+            kinds.get(self.kind, "multi_label"),
             self.labels,
             self.outcome_columns,
             self.present,
@@ -150,6 +170,8 @@ class TaskPlan:
             self.modalities,
             self.alignment,
             self.question,
+            self.horizon or None,
+            self.time_unit,
         )
 
     def applied(self, task: Task) -> Task:
@@ -160,6 +182,7 @@ class TaskPlan:
             alignment=self.alignment,
             modalities=self.modalities or task.modalities,
             question=self.question or task.question,
+            horizon=self.horizon or task.horizon,
         )
 
 
@@ -262,3 +285,6 @@ class Evaluation:
     bootstraps: Annotated[int, Key("resamples of patients behind every interval", low=20, high=100_000)] = (
         1000
     )
+    label_shuffles: Annotated[
+        int, Key("networks taught with outcomes of other patients, which must learn nothing; 0: none", low=0)
+    ] = 20

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cardiofusion.study.file import Study
 
 _FOLDER_ONLY = ("table", "patient", "ecg", "ecg_folder", "fold", "licence")
-_TASK_FOLDER_ONLY = ("kind", "labels", "column", "columns")
-_WITHOUT_ECG = ("cardio70k",)
+_TASK_FOLDER_ONLY = ("kind", "labels", "column", "columns", "time")
+_WITH_ECG = ("ptb-xl", "code15", "virtual")
 
 
 def check_sense(study: Study) -> None:
@@ -31,7 +31,7 @@ def check_sense(study: Study) -> None:
 def has_ecg(study: Study) -> bool:
     """Whether the cohort brings its patients' own ECGs."""
     data = study.data
-    return bool(data.ecg) if data.dataset == "folder" else data.dataset not in _WITHOUT_ECG
+    return bool(data.ecg) if data.dataset == "folder" else data.dataset in _WITH_ECG
 
 
 def _check_data(study: Study) -> None:
@@ -155,22 +155,14 @@ def _check_alignment(task: TaskPlan, study: Study, where: Where) -> None:
 
 def _check_own_task(task: TaskPlan, study: Study, where: Where) -> None:
     if not task.kind:
-        missing("kind", where, '"binary" or "multi_label"')
+        missing("kind", where, '"binary", "multi_label" or "survival"')
     if not task.labels:
         missing("labels", where, 'binary: ["no event", "event"]; multi_label: the name of each')
     if task.outcome:
         _refuse(
             (*where, "outcome"), "outcome is for published data sets", "name the table's column: column = ..."
         )
-    if task.kind == "binary":
-        if len(task.labels) != 2:
-            _refuse(
-                (*where, "labels"), f"a binary task has 2 labels, not {len(task.labels)}", "absent one first"
-            )
-        if task.columns or not task.column:
-            missing("column", where, "the one column of the table with the outcome")
-    elif task.column or len(task.columns) != len(task.labels):
-        missing("columns", where, f"one column of the table for each of the {len(task.labels)} labels")
+    _check_kind(task, where)
     both = {word.casefold() for word in task.present} & {word.casefold() for word in task.absent}
     if both:
         hint = "write both: present = [...] and absent = [...]"
@@ -178,6 +170,36 @@ def _check_own_task(task: TaskPlan, study: Study, where: Where) -> None:
     for name in _leaks(task, study):
         hint = "an outcome cannot be its own explanation: leave the column out"
         _refuse(("columns", name), f"[columns.{name}] is the outcome of {task.name}", hint, "study.leak")
+
+
+def _check_kind(task: TaskPlan, where: Where) -> None:
+    """Labels and columns as the kind wants them."""
+    if task.kind == "binary":
+        if len(task.labels) != 2:
+            _refuse(
+                (*where, "labels"), f"a binary task has 2 labels, not {len(task.labels)}", "absent one first"
+            )
+        if task.columns or not task.column:
+            missing("column", where, "the one column of the table with the outcome")
+    elif task.kind == "survival":
+        _check_times(task, where)
+    elif task.column or len(task.columns) != len(task.labels):
+        missing("columns", where, f"one column of the table for each of the {len(task.labels)} labels")
+
+
+def _check_times(task: TaskPlan, where: Where) -> None:
+    """A survival task names its event, two columns and a horizon."""
+    if len(task.labels) != 1:
+        _refuse(
+            (*where, "labels"), f"a survival task has one label, not {len(task.labels)}", 'as in ["death"]'
+        )
+    for name, words in (
+        ("column", "the column that says whether the event came"),
+        ("time", "the column with the time until then, or until observation ended"),
+        ("horizon", "the years at which the risk is asked for"),
+    ):
+        if not getattr(task, name):
+            missing(name, where, words)
 
 
 def _leaks(task: TaskPlan, study: Study) -> Iterator[str]:

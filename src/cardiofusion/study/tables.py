@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cardiofusion.records import ClinicalTable, write_text
 from cardiofusion.study.groups import SMALL_COHORT, Groups
 from cardiofusion.study.workspace import load_json, save_json
-from cardiofusion.tabular import Booster, BoosterModel, MissingPolicy, cross_validate, train_booster
+from cardiofusion.tabular import RowModel, cross_validate, load_booster, train_row_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class TableModel:
     choosing: out-of-fold logits within groups.choosing, NaN elsewhere; None for a large table.
     """
 
-    boosters: tuple[Booster, ...]
+    boosters: tuple[RowModel, ...]
     out_of_fold: NDArray[np.float64]
     fold: NDArray[np.int64]
     choosing: NDArray[np.float64] | None
@@ -34,6 +34,7 @@ class TableModel:
 def train_table(
     table: ClinicalTable,
     outcome: NDArray[np.float32],
+    horizon: float | None,
     patient_ids: NDArray[np.str_],
     groups: Groups,
     folds: int,
@@ -42,72 +43,58 @@ def train_table(
     folder: Path,
     on_step: Callable[[int, int], None],
 ) -> None:
-    """Write the boosters, their policies and the cross-validation of every target into `folder`."""
+    """Write the boosters, their policies and the cross-validation of every target into `folder`.
+
+    outcome: [row, target]; with a horizon (years) that of a survival task, [row, 2].
+    """
     if len(table) <= SMALL_COHORT:
         threads = 1  # two would wait for each other longer than they work
-    n_targets, logits, fold, described = outcome.shape[1], [], None, []
-    for k in range(n_targets):
+    by_target = _by_target(outcome, horizon)
+    n_targets, logits, fold, described = len(by_target), [], None, []
+    for k, y in enumerate(by_target):
 
         def on_fold(done: int, _: int, k: int = k) -> None:
             on_step(k * (folds + 1) + done, n_targets * (folds + 1))
 
-        crossed = cross_validate(
-            table, outcome[:, k], patient_ids, seed, folds, fold, threads=threads, on_fold=on_fold
-        )
+        crossed = cross_validate(table, y, patient_ids, seed, folds, fold, threads, on_fold, horizon)
         fold = crossed.fold
         logits.append(crossed.logits)
-        booster = train_booster(
+        booster = train_row_model(
             table.values[groups.train],
-            outcome[groups.train, k],
+            y[groups.train],
             table.schema,
             seed,
-            valid=(table.values[groups.stop], outcome[groups.stop, k]),
+            horizon,
+            valid=(table.values[groups.stop], y[groups.stop]),
             threads=threads,
         )
         write_text(folder / f"{k}.lgb.txt", booster.model.text)
-        described.append(
-            {
-                "policy": booster.policy.to_json(),
-                "trained": booster.n_trained,
-                "stopped": booster.n_validation,
-            }
-        )
+        described.append(booster.to_json())
         on_step((k + 1) * (folds + 1), n_targets * (folds + 1))
     np.save(folder / "out_of_fold.npy", np.column_stack(logits), allow_pickle=False)
     np.save(folder / "fold.npy", fold, allow_pickle=False)  # type: ignore[arg-type]
     if len(table) <= SMALL_COHORT:
-        found = _out_of_fold(table, outcome, patient_ids, groups.choosing, folds, seed, threads)
+        rows = groups.choosing
+        part = ClinicalTable(table.schema, table.values[rows])
+        found = np.full((len(table), n_targets), np.nan)
+        for k, y in enumerate(by_target):
+            crossed = cross_validate(
+                part, y[rows], patient_ids[rows], seed, folds, threads=threads, horizon=horizon
+            )
+            found[rows, k] = crossed.logits
         np.save(folder / "choosing.npy", found, allow_pickle=False)
     save_json(folder / "boosters.json", described)
 
 
-def _out_of_fold(
-    table: ClinicalTable,
-    outcome: NDArray[np.float32],
-    patient_ids: NDArray[np.str_],
-    rows: NDArray[np.intp],
-    folds: int,
-    seed: int,
-    threads: int,
-) -> NDArray[np.float64]:
-    """Logits [row, target] of models that saw `rows` alone, each row left out in its turn; NaN elsewhere."""
-    part = ClinicalTable(table.schema, table.values[rows])
-    logits = np.full(outcome.shape, np.nan)
-    for k in range(outcome.shape[1]):
-        crossed = cross_validate(part, outcome[rows, k], patient_ids[rows], seed, folds, threads=threads)
-        logits[rows, k] = crossed.logits
-    return logits
+def _by_target(outcome: NDArray[np.float32], horizon: float | None) -> list[NDArray[np.float32]]:
+    """What each target is learnt from: its column, or years and events together."""
+    return list(outcome.T) if horizon is None else [outcome]
 
 
 def load_table_model(folder: Path, names: tuple[str, ...]) -> TableModel:
     """What `train_table` wrote into `folder`; names: the table's columns."""
     boosters = tuple(
-        Booster(
-            BoosterModel((folder / f"{k}.lgb.txt").read_text(encoding="utf-8"), names),
-            MissingPolicy.from_json(described["policy"]),
-            described["trained"],
-            described["stopped"],
-        )
+        load_booster(described, (folder / f"{k}.lgb.txt").read_text(encoding="utf-8"), names)
         for k, described in enumerate(load_json(folder / "boosters.json"))
     )
     return TableModel(

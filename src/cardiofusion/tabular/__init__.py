@@ -18,7 +18,16 @@ from cardiofusion.tabular.scores import (
     published_risks,
     published_scores,
 )
-from cardiofusion.tabular.survival import SurvivalBooster, train_survival
+from cardiofusion.tabular.survival import (
+    RowModel,
+    SurvivalBooster,
+    hazard_targets,
+    load_booster,
+    risk_logit,
+    time_edges,
+    train_row_model,
+    train_survival,
+)
 from cardiofusion.tabular.training import booster_parameters, train_booster
 
 __all__ = [
@@ -32,15 +41,21 @@ __all__ = [
     "OutOfRange",
     "Repair",
     "RepairReport",
+    "RowModel",
     "Score",
     "ScoreAbsence",
     "ScoreRisk",
     "SurvivalBooster",
     "booster_parameters",
     "cross_validate",
+    "hazard_targets",
+    "load_booster",
     "published_risks",
     "published_scores",
     "repair",
+    "risk_logit",
+    "time_edges",
     "train_booster",
+    "train_row_model",
     "train_survival",
 ]

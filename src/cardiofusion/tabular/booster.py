@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,28 @@ class Booster:
     def predict_logit(self, values: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:
         """Log-odds [row] of encoded rows as they come, gaps and all."""
         return self.model.predict_logit(self.policy.fill_rows(values), threads)
+
+    def contributions(self, values: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:
+        """SHAP values [row, column + 1] that add up to `predict_logit`; the last is the base."""
+        return self.model.contributions(self.policy.fill_rows(values), threads)
+
+    def missing(self, row: NDArray[np.float64]) -> dict[str, str]:
+        """For each gap of a row [column] what it meant, in words."""
+        return self.policy.apply(row)[1]
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the model's text."""
+        return {
+            "policy": self.policy.to_json(),
+            "trained": self.n_trained,
+            "stopped": self.n_validation,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> Booster:
+        """The inverse of `to_json`, with the model's text and its columns. Raises BundleError."""
+        counts = int(document.get("trained", 0)), int(document.get("stopped", 0))
+        return cls(BoosterModel(text, names), MissingPolicy.from_json(document["policy"]), *counts)
 
 
 def _loaded(text: str, feature_names: tuple[str, ...]) -> lightgbm.Booster:

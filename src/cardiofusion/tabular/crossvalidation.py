@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import ClinicalTable, patient_folds
-from cardiofusion.tabular.training import Outcome, train_booster
+from cardiofusion.tabular.survival import train_row_model
+from cardiofusion.tabular.training import Outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,26 +35,29 @@ def cross_validate(
     fold: NDArray[np.int64] | None = None,
     threads: int = 1,
     on_fold: Callable[[int, int], None] | None = None,
+    horizon: float | None = None,
 ) -> CrossValidation:
     """k-fold cross-validation by patient; early stopping stays inside each training part.
 
-    y: [row], 1 present, 0 absent, NaN not known (scored, but not learnt from). fold: fold numbers to follow,
-    else `folds` are dealt with the outcome spread evenly. on_fold(i, k) is called after fold i of k.
+    y: [row], 1 present, 0 absent, NaN not known (scored, but not learnt from); with a horizon [row, 2], years
+    and 1 or 0, and the logits are of the event by then. fold: fold numbers to follow, else `folds` are dealt
+    with the outcome spread evenly. on_fold(i, k) is called after fold i of k.
     Raises DatasetError where a training part does not have both outcomes.
     """
     if fold is None:
-        labels = y[:, None].astype(np.float32)
+        labels = y.reshape(len(y), -1)[:, -1:].astype(np.float32)
         fold = patient_folds(patient_ids, [1.0] * folds, np.random.default_rng(seed), labels)
     numbers = np.unique(fold)
     logits = np.full(len(table), np.nan)
     n_trees = []
     for done, number in enumerate(numbers, start=1):
         held, rest = fold == number, fold != number
-        booster = train_booster(
+        booster = train_row_model(
             table.values[rest],
             y[rest],
             table.schema,
             seed + int(number),
+            horizon,
             groups=patient_ids[rest],
             threads=threads,
         )

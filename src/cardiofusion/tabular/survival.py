@@ -8,14 +8,16 @@ observed for half of it or more. Within an interval the hazard is taken as const
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.metrics import Observed
-from cardiofusion.records import ClinicalSchema, Column, DatasetError
-from cardiofusion.tabular.booster import Booster
+from cardiofusion.records import BundleError, ClinicalSchema, Column, DatasetError
+from cardiofusion.tabular.booster import Booster, BoosterModel
 from cardiofusion.tabular.training import train_booster
 
 INTERVALS = 12
@@ -24,6 +26,21 @@ FEW_EVENTS = 20
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+
+class RowModel(Protocol):
+    """Trees that answer one target from a clinical row: `Booster` and `SurvivalBooster`."""
+
+    @property
+    def model(self) -> BoosterModel: ...
+
+    def predict_logit(self, values: Values, threads: int = 1) -> Values: ...
+
+    def contributions(self, values: Values, threads: int = 1) -> Values: ...
+
+    def missing(self, row: Values) -> dict[str, str]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
 
 
 def time_edges(observed: Observed, horizon: float, intervals: int = INTERVALS) -> Values:
@@ -56,12 +73,60 @@ def _over(observed: Observed, start: Values) -> NDArray[np.bool_]:
     return observed.event[:, None] & (observed.time[:, None] <= start)
 
 
+def hazard_targets(observed: Observed, edges: Values) -> NDArray[np.float32]:
+    """The same as one row a patient: [patient, interval], NaN where not observed in that interval."""
+    patient, interval, y = person_periods(observed, edges)
+    targets = np.full((len(observed), len(edges) - 1), np.nan, dtype=np.float32)
+    targets[patient, interval] = y
+    return targets
+
+
+def risk_logit(hazard_logits: NDArray[np.floating[Any]]) -> Values:
+    """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each."""
+    through = np.logaddexp(0.0, np.asarray(hazard_logits, np.float64)).sum(axis=1)  # -log of survival
+    return np.asarray(through + np.log(-np.expm1(-through)))  # log(exp(through) - 1) without overflow
+
+
 @dataclass(frozen=True, eq=False)
 class SurvivalBooster:
     """booster: the log-odds of the event in an interval. edges: years, see `time_edges`."""
 
     booster: Booster
     edges: Values
+
+    @property
+    def model(self) -> BoosterModel:
+        """The trees: of the schema's columns and the interval."""
+        return self.booster.model
+
+    def predict_logit(self, values: Values, threads: int = 1) -> Values:
+        """Log-odds [row] that the event comes by the last edge."""
+        return risk_logit(self._hazard_logits(values, threads))
+
+    def contributions(self, values: Values, threads: int = 1) -> Values:
+        """SHAP values [row, column + 1] of the hazard's log-odds, mean over intervals; the last: the base.
+
+        The interval's own contributions belong to the base: they are the same for everybody on average.
+        """
+        shap = self.booster.contributions(self._repeated(values), threads)
+        *columns, interval, base = shap.reshape(len(values), -1, shap.shape[1]).mean(axis=1).T
+        return np.column_stack([*columns, interval + base])
+
+    def missing(self, row: Values) -> dict[str, str]:
+        """For each gap of a row [column] what it meant, in words."""
+        return self.booster.missing(np.append(row, 0.0))
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the model's text."""
+        return {**self.booster.to_json(), "edges": self.edges.tolist()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> SurvivalBooster:
+        """The inverse of `to_json`, with the model's text and the schema's columns. Raises BundleError."""
+        edges = np.asarray(document["edges"], np.float64)
+        if edges.ndim != 1 or len(edges) < 2 or edges[0] != 0.0 or not (np.diff(edges) > 0).all():
+            raise BundleError("bundle.booster", "intervals of time do not follow each other", "train again")
+        return cls(Booster.from_json(document, text, (*names, INTERVAL)), edges)
 
     def survival(self, values: Values, times: Values, threads: int = 1) -> Values:
         """The chance [row, time] that the event has not come at `times` (years, up to the last edge)."""
@@ -77,10 +142,27 @@ class SurvivalBooster:
 
     def _log_steps(self, values: Values, threads: int) -> Values:
         """The logarithm of the chance to get through each interval: [row, interval]."""
-        n, k = len(values), len(self.edges) - 1
-        repeated = np.repeat(values, k, axis=0)
-        logit = self.booster.predict_logit(_with_interval(repeated, np.tile(np.arange(k), n)), threads)
-        return -np.logaddexp(0.0, logit).reshape(n, k)
+        return -np.logaddexp(0.0, self._hazard_logits(values, threads))
+
+    def _hazard_logits(self, values: Values, threads: int) -> Values:
+        """Log-odds [row, interval] of the event in an interval, for who has come to it."""
+        return self.booster.predict_logit(self._repeated(values), threads).reshape(len(values), -1)
+
+    def _repeated(self, values: Values) -> Values:
+        """Every row once for each interval: [row * interval, column + 1]."""
+        k = len(self.edges) - 1
+        return _with_interval(np.repeat(values, k, axis=0), np.tile(np.arange(k), len(values)))
+
+
+def load_booster(document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> RowModel:
+    """What `to_json` of a booster of either kind gave, with the model's text. Raises BundleError."""
+    kind = SurvivalBooster if "edges" in document else Booster
+    try:
+        return kind.from_json(document, text, names)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            "bundle.booster", f"a booster's entry is damaged: {error}", "train again"
+        ) from error
 
 
 def train_survival(
@@ -89,20 +171,52 @@ def train_survival(
     schema: ClinicalSchema,
     horizon: float,
     seed: int,
+    valid: tuple[Values, Observed] | None = None,
     groups: NDArray[np.str_] | None = None,
     threads: int = 1,
 ) -> SurvivalBooster:
     """Boosted hazards of encoded rows [n, column] up to `horizon` years; a patient's rows stay together.
 
-    groups: [n] patients. Raises DatasetError where there are too few events.
+    valid: rows that tell when to stop, as in `train_booster`. groups: [n] patients.
+    Raises DatasetError where there are too few events.
     """
     edges = time_edges(observed, horizon)
-    patient, interval, y = person_periods(observed, edges)
     people = np.arange(len(values)).astype(np.str_) if groups is None else groups
     longer = ClinicalSchema((*schema, Column(INTERVAL, low=0, high=len(edges) - 2)))
+    patient, interval, y = person_periods(observed, edges)
     rows = _with_interval(values[patient], interval)
-    booster = train_booster(rows, y, longer, seed, groups=people[patient], threads=threads)
+    stopping = None
+    if valid is not None:
+        whose, when, came = person_periods(valid[1], edges)
+        stopping = _with_interval(valid[0][whose], when), came
+    booster = train_booster(rows, y, longer, seed, stopping, people[patient], threads)
     return SurvivalBooster(booster, edges)
+
+
+def train_row_model(
+    values: Values,
+    outcome: NDArray[np.floating[Any]],
+    schema: ClinicalSchema,
+    seed: int,
+    horizon: float | None = None,
+    valid: tuple[Values, NDArray[np.floating[Any]]] | None = None,
+    groups: NDArray[np.str_] | None = None,
+    threads: int = 1,
+) -> RowModel:
+    """`train_booster`, or with a horizon `train_survival`; rows whose outcome is not known are left out.
+
+    outcome: [n], 1 present, 0 absent; with a horizon [n, 2], years and 1 or 0. valid: the same of other rows.
+    """
+    if horizon is None:
+        return train_booster(values, outcome, schema, seed, valid, groups, threads)
+    people = np.arange(len(values)).astype(np.str_) if groups is None else groups
+    known = ~np.isnan(outcome).any(axis=1)
+    times = Observed.of(outcome[known])
+    stopping = None
+    if valid is not None:
+        there = ~np.isnan(valid[1]).any(axis=1)
+        stopping = valid[0][there], Observed.of(valid[1][there])
+    return train_survival(values[known], times, schema, horizon, seed, stopping, people[known], threads)
 
 
 def _with_interval(values: Values, interval: Rows) -> Values:
