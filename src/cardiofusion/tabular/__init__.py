@@ -11,12 +11,10 @@ from cardiofusion.tabular.scores import (
     MG_PER_MMOL,
     SCORE_INPUTS,
     SCORES,
-    OutOfRange,
     Score,
-    ScoreAbsence,
-    ScoreRisk,
     published_risks,
     published_scores,
+    score_inputs,
 )
 from cardiofusion.tabular.survival import SurvivalBooster, train_survival
 from cardiofusion.tabular.training import booster_parameters, train_booster
@@ -29,18 +27,16 @@ __all__ = [
     "BoosterModel",
     "CrossValidation",
     "MissingPolicy",
-    "OutOfRange",
     "Repair",
     "RepairReport",
     "Score",
-    "ScoreAbsence",
-    "ScoreRisk",
     "SurvivalBooster",
     "booster_parameters",
     "cross_validate",
     "published_risks",
     "published_scores",
     "repair",
+    "score_inputs",
     "train_booster",
     "train_survival",
 ]

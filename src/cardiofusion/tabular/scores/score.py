@@ -6,13 +6,13 @@ makes the score absent: nothing is guessed, imputed or clipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import Value
+from cardiofusion.records import OutOfRange, ScoreAbsence, ScoreRisk
 from cardiofusion.tabular.scores.inputs import INPUTS, Inputs, Values
 
 
@@ -53,56 +53,6 @@ class Need:
 
 
 @dataclass(frozen=True)
-class OutOfRange:
-    """A value a score does not take; `valid` in words ("40 to under 70 years").
-
-    stated: the score's source states that range; else it is the plausible one of INPUTS (a wrong unit?).
-    """
-
-    name: str
-    value: Value
-    valid: str
-    stated: bool
-
-    @property
-    def words(self) -> str:
-        reason = "published for" if self.stated else "plausible is"
-        return f"{self.name} is {_show(self.value)}, {reason} {self.valid}"
-
-
-@dataclass(frozen=True)
-class ScoreRisk:
-    """A patient's risk after a published score: a share from 0 to 1 of `outcome` within `horizon` years."""
-
-    name: str
-    title: str
-    risk: float
-    horizon: int
-    outcome: str
-    source: str
-
-    @property
-    def words(self) -> str:
-        return f"{self.title}: {self.risk:.1%} risk of {self.outcome} within {self.horizon} years"
-
-
-@dataclass(frozen=True)
-class ScoreAbsence:
-    """Why a published score has no answer for a patient: missing inputs, values outside its range."""
-
-    name: str
-    title: str
-    missing: tuple[str, ...]
-    outside: tuple[OutOfRange, ...]
-
-    @property
-    def words(self) -> str:
-        reasons = [f"missing {', '.join(self.missing)}"] if self.missing else []
-        reasons += [outside.words for outside in self.outside]
-        return f"{self.title}: not computed ({'; '.join(reasons)})"
-
-
-@dataclass(frozen=True)
 class Score:
     """A published risk score.
 
@@ -125,15 +75,21 @@ class Score:
         risks[there] = self.formula({name: values[there] for name, values in inputs.items()})
         return risks
 
+    @property
+    def valid(self) -> Mapping[str, str]:
+        """input -> the values its source states it for, in words."""
+        return {need.name: need.words for need in self.needs if need.stated}
+
     def answer(self, inputs: Inputs) -> ScoreRisk | ScoreAbsence:
         """The answer for inputs of one row."""
         (risk,) = self.risks(inputs)
+        about = (self.name, self.title, self.horizon, self.outcome, self.source, self.valid)
         if not np.isnan(risk):
-            return ScoreRisk(self.name, self.title, float(risk), self.horizon, self.outcome, self.source)
+            return ScoreRisk(*about, float(risk))
         unmet = [need for need in self.needs if not need.holds(inputs[need.name])[0]]
         missing = [name for need in unmet for name in _missing(need, inputs)]
         outside = [_out_of_range(need, inputs) for need in unmet if not np.isnan(inputs[need.name][0])]
-        return ScoreAbsence(self.name, self.title, tuple(missing), tuple(outside))
+        return ScoreAbsence(*about, tuple(missing), tuple(outside))
 
 
 def within(name: str, low: float, high: float, below: bool = False) -> Need:
@@ -166,7 +122,3 @@ def _missing(need: Need, inputs: Inputs) -> tuple[str, ...]:
 
 def _out_of_range(need: Need, inputs: Inputs) -> OutOfRange:
     return OutOfRange(need.name, INPUTS[need.name].show(float(inputs[need.name][0])), need.words, need.stated)
-
-
-def _show(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
