@@ -40,7 +40,8 @@ class Need:
     def allows(self, values: Values) -> NDArray[np.bool_]:
         """Whether each known value [row] is one the score was published for; NaN is not."""
         if self.only:
-            return np.isin(values, [INPUTS[self.name].categories.index(name) for name in self.only])
+            codes = map(INPUTS[self.name].categories.index, self.only)
+            return np.any([values == code for code in codes], axis=0)
         return (values >= self.low) & ((values < self.high) if self.below else (values <= self.high))
 
     @property
@@ -82,11 +83,10 @@ class Score:
 
     def answer(self, inputs: Inputs) -> ScoreRisk | ScoreAbsence:
         """The answer for inputs of one row."""
-        (risk,) = self.risks(inputs)
         about = (self.name, self.title, self.horizon, self.outcome, self.source, self.valid)
-        if not np.isnan(risk):
-            return ScoreRisk(*about, float(risk))
         unmet = [need for need in self.needs if not need.holds(inputs[need.name])[0]]
+        if not unmet:
+            return ScoreRisk(*about, float(self.formula(inputs)[0]))
         missing = [name for need in unmet for name in _missing(need, inputs)]
         outside = [_out_of_range(need, inputs) for need in unmet if not np.isnan(inputs[need.name][0])]
         return ScoreAbsence(*about, tuple(missing), tuple(outside))
