@@ -116,8 +116,8 @@ class System:
         if recording is None and encoded_row is None:
             raise InputError(
                 "input.nothing",
-                "there is neither an ECG nor a clinical value of the bundle's",
-                self._wanted(),
+                "there is neither an ECG nor a value of the bundle's columns",
+                "give one of them; `cardiofusion inspect BUNDLE` shows its columns",
             )
         quality = None if recording is None else assess_quality(recording)
         ecg = self._usable(recording, quality, encoded_row)
@@ -140,10 +140,6 @@ class System:
         """The bundle's part of a row of `_columns`; None where it is empty."""
         row = known[: len(self.manifest.schema or ())]
         return None if np.isnan(row).all() else row
-
-    def _wanted(self) -> str:
-        columns = self.manifest.schema.names if self.manifest.schema else ()
-        return f"give an ECG, or at least one of: {', '.join(columns)}" if columns else "give an ECG"
 
     def _encoded(self, ecg: CanonicalECG) -> Encoded:
         return self.encoder(ecg.signal[None], ecg.present[None])
