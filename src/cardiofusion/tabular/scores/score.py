@@ -41,7 +41,7 @@ class Need:
         """Whether each known value [row] is one the score was published for; NaN is not."""
         if self.only:
             codes = map(INPUTS[self.name].categories.index, self.only)
-            return np.any([values == code for code in codes], axis=0)
+            return np.asarray(np.any([values == code for code in codes], axis=0), np.bool_)
         return (values >= self.low) & ((values < self.high) if self.below else (values <= self.high))
 
     @property
