@@ -20,6 +20,7 @@ from cardiofusion.readers import find_recordings, write_wfdb
 from cardiofusion.records import NOTICE, assessment_schema
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import read_study
+from cardiofusion.tabular import SCORE_INPUTS
 
 
 def every_command(group=commands, path=()):
@@ -122,6 +123,31 @@ def test_assess_writes_a_sheet(run, tiny_bundle, virtual_patient, tmp_path):
     text = sheet.read_text("utf-8")
     assert "<svg" in text
     assert "<script src" not in text
+
+
+def test_assess_prints_published_scores_beside_the_model(run, tiny_bundle):
+    words = (
+        "age=55 sex=male height=180 weight=97.2kg systolic=140 smoker=no diabetes=no pressure_treatment=no"
+    )
+    given = [word for setting in words.split() for word in ("--set", setting)]
+    ran = run("assess", tiny_bundle, *given)
+    assert ran.code == 0
+    section = " ".join(ran.out[ran.out.index("Published scores") :].split("\n\n")[0].split())
+    assert "they answer other questions" in section
+    assert "Framingham 2008 with body mass index 17 % in 10 years" in section
+    assert "missing: total_cholesterol, hdl_cholesterol, race, risk_region, egfr, statin" in section
+    found = json.loads(run("assess", tiny_bundle, *given, "--json").out)["scores"]
+    assert [score["name"] for score in found["risks"]] == ["framingham_2008_office"]
+    assert all(score["missing"] or score["outside"] for score in found["absent"])
+
+
+def test_help_names_what_published_scores_ask_for(run):
+    words = set(run("assess", "--help").out.replace(",", " ").split())
+    assert set(SCORE_INPUTS.names) <= words
+    assert {c for column in SCORE_INPUTS for c in " ".join(column.categories).split()} - words <= {
+        "female",
+        "male",
+    }
 
 
 def test_assess_json_stays_json_beside_a_sheet(run, tiny_bundle, virtual_patient, tmp_path):

@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cardiofusion.records import LEADS, Assessment, Figure, Finding, Quality, Recording, TaskAnswer
+from cardiofusion.records import (
+    LEADS,
+    Assessment,
+    Figure,
+    Finding,
+    OutOfRange,
+    PublishedScores,
+    Quality,
+    Recording,
+    ScoreAbsence,
+    ScoreInput,
+    ScoreRisk,
+    TaskAnswer,
+)
 from cardiofusion.report import StudyReport
 
 
@@ -133,6 +146,33 @@ def assessment() -> Assessment:
                 "weight": {"value": None, "unit": "kg"},
             },
         },
+    )
+
+
+@pytest.fixture
+def scores() -> PublishedScores:
+    prevent = ("a first event", "Khan et al., 2024", {"age": "30 to under 80 years"})
+    old = ("stroke", "D'Agostino et al., 2008", {"age": "30 to under 75 years"})
+    age = OutOfRange("age", 63.0, "30 to under 60 years", True)
+    return PublishedScores(
+        {
+            "age": ScoreInput(63.0, "years", "ecg.age"),
+            "total_cholesterol": ScoreInput(5.2, "mmol/L", "row.cholesterol"),
+        },
+        (
+            ScoreRisk("prevent_10", "PREVENT, cardiovascular, 10 years", 10, *prevent, 0.033),
+            ScoreRisk("office", "Framingham 2008", 10, *old, 0.0623),
+            ScoreRisk("prevent_30", "PREVENT, cardiovascular, 30 years", 30, *prevent, 0.21),
+        ),
+        (
+            ScoreAbsence("score2", "SCORE2", 10, *old, ("risk_region",), ()),
+            ScoreAbsence(
+                "hf_10", "PREVENT, heart failure, 10 years", 10, *prevent, ("egfr", "risk_region"), ()
+            ),
+            ScoreAbsence(
+                "hf_30", "PREVENT, heart failure, 30 years", 30, *prevent, ("hdl_cholesterol",), (age,)
+            ),
+        ),
     )
 
 

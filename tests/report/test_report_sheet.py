@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardiofusion.records import LEADS, NOTICE, Assessment, Recording, TaskAnswer
+from cardiofusion.records import LEADS, NOTICE, Assessment, PublishedScores, Recording, TaskAnswer
 from cardiofusion.report import assessment_text, patient_sheet
 from cardiofusion.report.wording import clean, frequency, percent, target_answers
 
@@ -131,6 +131,44 @@ def test_a_proxy_is_marked_and_a_match_is_not(assessment: Assessment, recording:
     assert "proxy alignment" in assessment_text(assessment)
     matched = dataclasses.replace(assessment, tasks={"superclass": assessment.tasks["superclass"]})
     assert "proxy alignment" not in body(patient_sheet(matched, recording))
+
+
+def test_published_scores_stand_after_the_answer_each_outcome_once(
+    assessment: Assessment, recording: Recording, scores: PublishedScores
+) -> None:
+    page = body(patient_sheet(dataclasses.replace(assessment, scores=scores), recording))
+    assert page.index("The answer") < page.index("Published scores") < page.index('class="ecg-paper"')
+    for words in (
+        "Risk in 10 years",
+        "Risk in 30 years",
+        "<b>3.3\u00a0%</b> about 3 of 100",
+        "<b>21\u00a0%</b> about 21 of 100",
+        "age 63\u00a0years (from the ECG file)",
+        "Sources: Khan et al., 2024; D&#39;Agostino et al., 2008.",
+        "Not computed: SCORE2, PREVENT (2). Missing: risk region, eGFR, HDL cholesterol.",
+        "Out of range for some: age 63.",
+    ):
+        assert words in page
+    assert page.count("a first event") == 1
+    assert "Published scores" not in body(patient_sheet(assessment, recording))
+
+
+def test_terminal_scores_name_what_to_give(assessment: Assessment, scores: PublishedScores) -> None:
+    lines = assessment_text(dataclasses.replace(assessment, scores=scores)).splitlines()
+    start = lines.index("Published scores")
+    section = " ".join(" ".join(lines[start : lines.index("", start)]).split())
+    assert "a first event: PREVENT, cardiovascular 3.3 % in 10 years, 21 % in 30 years" in section
+    assert "missing: risk_region, egfr, hdl_cholesterol; out of range for some: age 63" in section
+    assert "event before: not told" in section
+    assert max(map(len, lines)) <= 100
+
+
+def test_scores_that_are_all_absent_are_one_line(assessment: Assessment, scores: PublishedScores) -> None:
+    none = dataclasses.replace(assessment, scores=dataclasses.replace(scores, risks=()))
+    page = patient_sheet(none, None)
+    assert "Not computed: SCORE2, PREVENT (2)." in page
+    assert 'class="scores"' not in page
+    assert "given: age" not in assessment_text(none)
 
 
 def test_nothing_at_all_is_still_a_sheet() -> None:

@@ -199,3 +199,15 @@ def test_the_room_imports_no_training_library() -> None:
     program = f"import sys, cardiofusion.report; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_published_scores_stand_beside_the_model_as_discrimination_only() -> None:
+    key = "event/published/score2/dead/"
+    figures = {
+        f"{key}auc": Figure(0.71, 0.66, 0.76, 320, "test patients"),
+        f"{key}auc_model": Figure(0.75, 0.7, 0.8, 320, "test patients"),
+    }
+    (table,) = task_tables(measured(figures))
+    assert "discrimination only" in table.title
+    assert table.rows == (("score2", "0.710\n[0.660–0.760]", "0.750\n[0.700–0.800]\nn = 320"),)
+    assert "label is not a score's own outcome" in table.about

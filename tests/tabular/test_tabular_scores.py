@@ -7,14 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.records import ClinicalError, ClinicalSchema, ClinicalTable, Column
+from cardiofusion.records import ClinicalError, ClinicalSchema, ClinicalTable, Column, ScoreAbsence, ScoreRisk
 from cardiofusion.tabular import (
     MG_PER_MMOL,
     SCORE_INPUTS,
     SCORES,
     Score,
-    ScoreAbsence,
-    ScoreRisk,
     published_risks,
     published_scores,
 )
@@ -415,8 +413,16 @@ def test_cholesterol_in_the_other_unit_is_no_risk() -> None:
     absence = _absence("framingham_2008_lipids", WHOLE | {"total_cholesterol": 213, "hdl_cholesterol": 50})
     assert [o.name for o in absence.outside] == ["total_cholesterol", "hdl_cholesterol"]
     assert "total_cholesterol is 213, plausible is 1.5 to 20 mmol/L" in absence.words
+
+
+def test_cholesterol_with_its_unit_is_converted() -> None:
+    whole = {name: value for name, value in WHOLE.items() if "cholesterol" not in name}
+    american = whole | {"total_cholesterol": "213 mg/dL", "hdl_cholesterol": "50mg/dL"}
+    mmol = whole | {"total_cholesterol": 213 / MG_PER_MMOL, "hdl_cholesterol": 50 / MG_PER_MMOL}
+    for name in ("framingham_2008_lipids", "pooled_cohort_equations", "score2", "prevent_cardiovascular_10"):
+        assert _percent(name, **american) == pytest.approx(_percent(name, **mmol))
     with pytest.raises(ClinicalError) as caught:
-        published_scores(WHOLE | {"total_cholesterol": "213 mg/dL"})
+        published_scores(WHOLE | {"total_cholesterol": "213 mmHg"})
     assert caught.value.code == "clinical.unit"
 
 

@@ -33,7 +33,18 @@ def assess(
     html: Path | None,
     expect_hash: str | None,
 ) -> None:
-    """Assess one patient from an ECG, a clinical row, or both."""
+    """Assess one patient from an ECG, a clinical row, or both.
+
+    Values go by the names of the bundle's columns. Published risk scores (Framingham, SCORE2, PREVENT ...)
+    stand beside the model where all that they ask for is there; for them these names are taken too:
+
+    \b
+    age, sex, height, weight, bmi, systolic, egfr
+    total_cholesterol, hdl_cholesterol   5.2 (mmol/L) or 200mg/dL
+    smoking, diabetes, pressure_treatment, statin, cardiovascular_disease   yes or no
+    race           white, black, other
+    risk_region    low, moderate, high, very high (SCORE2)
+    """
     from cardiofusion.readers import read_recording
     from cardiofusion.report import assessment_text, patient_sheet
     from cardiofusion.runtime import System

@@ -34,6 +34,14 @@ from cardiofusion.records.leads import (
     complete_limb_leads,
     lead_name,
 )
+from cardiofusion.records.published import (
+    OutOfRange,
+    PublishedScores,
+    ScoreAbsence,
+    ScoreAnswer,
+    ScoreInput,
+    ScoreRisk,
+)
 from cardiofusion.records.recording import InMemory, Recording, RecordingSource, Sex
 from cardiofusion.records.splits import merge_duplicates, patient_folds, waveform_hash
 from cardiofusion.records.units import conversion_factor, known_unit, split_quantity
@@ -63,10 +71,16 @@ __all__ = [
     "InMemory",
     "InputError",
     "Modality",
+    "OutOfRange",
+    "PublishedScores",
     "Quality",
     "Recording",
     "RecordingError",
     "RecordingSource",
+    "ScoreAbsence",
+    "ScoreAnswer",
+    "ScoreInput",
+    "ScoreRisk",
     "Severity",
     "Sex",
     "StorageError",

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from cardiofusion.records.cohort import Alignment, Modality
+from cardiofusion.records.published import PublishedScores
 
 NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
 
@@ -65,7 +66,8 @@ class Assessment:
     warnings: loud, in order of weight, meant to be read before any number.
     missing: what was absent, padded, cropped or imputed -> words. phenotype: None where it cannot be told.
     explanations: task -> {"gradcam", "shap", "attention"} where each is available.
-    provenance: bundle hash, version, training data and more.
+    provenance: bundle hash, version, training data and more. scores: published ones beside the model, None
+    where the row has nothing they ask for.
     """
 
     tasks: Mapping[str, TaskAnswer]
@@ -77,6 +79,7 @@ class Assessment:
     provenance: Mapping[str, Any]
     patient: Mapping[str, Any] = field(default_factory=dict)
     notice: str = NOTICE
+    scores: PublishedScores | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and finite numbers."""

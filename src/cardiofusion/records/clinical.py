@@ -23,7 +23,8 @@ class Column:
 
     number: `unit` and the plausible range [low, high] in it. category: `categories` in order;
     a value is stored as its position. `codes` maps how a file writes a category to its name
-    ("1" -> "female"). `may_be_missing`: whether the training table has gaps here.
+    ("1" -> "female"). `may_be_missing`: whether the training table has gaps here. `molar_mass`: of a
+    substance, g/mol, where mg/dL and mmol/L are to convert; no part of a bundle.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Column:
     ordered: bool = False
     may_be_missing: bool = True
     description: str = ""
+    molar_mass: float | None = None
 
     def parse(self, given: object) -> float:
         """A value as given (61, "61", "82kg", "male", "2") in this column's unit; NaN where missing.
@@ -88,7 +90,7 @@ class Column:
         return value
 
     def _factor(self, unit: str) -> float:
-        factor = conversion_factor(unit, self.unit)
+        factor = conversion_factor(unit, self.unit, self.molar_mass)
         if factor is None:
             raise ClinicalError(
                 "clinical.unit",

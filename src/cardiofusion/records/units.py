@@ -49,14 +49,28 @@ def known_unit(unit: str) -> bool:
     return _fold(unit) in _UNITS
 
 
-def conversion_factor(given: str, wanted: str) -> float | None:
-    """Factor from unit `given` to unit `wanted`; None where they do not measure the same thing."""
+def conversion_factor(given: str, wanted: str, molar_mass: float | None = None) -> float | None:
+    """Factor from unit `given` to unit `wanted`; None where they do not measure the same thing.
+
+    molar_mass: of the substance, g/mol; with it mg/dL and mmol/L measure the same thing.
+    """
     if _fold(given) == _fold(wanted):
         return 1.0
     source, target = _UNITS.get(_fold(given)), _UNITS.get(_fold(wanted))
-    if source is None or target is None or source[0] != target[0]:
+    if source is None or target is None:
         return None
-    return source[1] / target[1]
+    scale = _between(source[0], target[0], molar_mass)
+    return None if scale is None else scale * source[1] / target[1]
+
+
+def _between(given: str, wanted: str, molar_mass: float | None) -> float | None:
+    """Factor from the base unit of one dimension to that of another."""
+    if given == wanted:
+        return 1.0
+    if molar_mass is None or {given, wanted} != {"mass concentration", "amount concentration"}:
+        return None
+    mmol_in_mg_per_dl = 10.0 / molar_mass
+    return mmol_in_mg_per_dl if wanted == "amount concentration" else 1.0 / mmol_in_mg_per_dl
 
 
 def _fold(unit: str) -> str:

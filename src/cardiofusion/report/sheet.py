@@ -15,6 +15,7 @@ from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording
 from cardiofusion.report.heatmap import attention_map
 from cardiofusion.report.page import drawn, render
 from cardiofusion.report.paper import ecg_paper
+from cardiofusion.report.published import scores_part
 from cardiofusion.report.tables import COLUMN_WORDS, Table, cell
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import (
@@ -83,6 +84,7 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         warnings=assessment.warnings,
         quality=_quality(assessment.quality),
         answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
+        scores=scores_part(assessment.scores),
         ecg=None if recording is None else drawn(_paper(recording, gradcam)),
         ecg_about=_ecg_about(recording, heated, gradcam),
         heat_target=gradcam.get("target"),

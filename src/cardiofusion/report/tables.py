@@ -27,7 +27,7 @@ CONTROL_WORDS: Mapping[str, str] = {
     "better_than_random": "Grad-CAM: share of random maps it beats in deletion and insertion",
     "randomisation_similarity": "Grad-CAM: rank correlation with an untrained model's map (must be low)",
 }
-FAMILIES = ("cv", "subgroup", "control", "gradcam")
+FAMILIES = ("cv", "subgroup", "published", "control", "gradcam")
 SET_METRICS: Mapping[str, str] = {
     "coverage_present": "covered where present",
     "coverage_absent": "covered where absent",
@@ -133,6 +133,8 @@ def task_tables(items: Sequence[Measured]) -> list[Table]:
         tables.append(_set_table(sets, prevalence))
     groups = [item for item in items if item.family == "subgroup"]
     tables += [_subgroup_table(view, groups) for view in dict.fromkeys(item.view for item in groups)]
+    if published := [item for item in items if item.family == "published"]:
+        tables.append(_published_table(published))
     if controls := [item for item in items if item.family in ("control", "gradcam")]:
         tables.append(_control_table(controls))
     return tables
@@ -148,6 +150,20 @@ def _subgroup_table(view: str, items: Sequence[Measured]) -> Table:
     )
     title = f"AUC by subgroup, {VIEW_WORDS.get(view, spoken(view))}"
     return Table(title, about(cells.values()), ("Subgroup", *targets), rows)
+
+
+def _published_table(items: Sequence[Measured]) -> Table:
+    """Each score, its own view, beside the model on the patients whom it is for."""
+    cells = {(item.view, item.metric): item.figure for item in items}
+    rows = tuple(
+        (spoken(name), interval(cells[name, "auc"]), _with_n(cells.get((name, "auc_model"))))
+        for name in dict.fromkeys(item.view for item in items)
+    )
+    note = (
+        f"{about(cells.values())} The label is not a score's own outcome: only the ranking can be compared."
+    )
+    columns = ("Score", "AUC of the score", "AUC of the model, same patients")
+    return Table("Published scores beside the model: discrimination only", note, columns, rows)
 
 
 def _control_table(items: Sequence[Measured]) -> Table:

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, TaskAnswer
+from cardiofusion.records import ALIGNMENT_WORDS, Assessment, PublishedScores, Quality, TaskAnswer
+from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
 from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
 
@@ -27,6 +28,7 @@ def _lines(assessment: Assessment) -> Iterator[str]:
     yield from _section("Quality", _quality(assessment.quality))
     for name, answer in assessment.tasks.items():
         yield from _section(f"Answer: {spoken(name)}", _answer(answer))
+    yield from _section("Published scores", _scores(assessment.scores))
     for name, given in assessment.explanations.items():
         yield from _section(f"Why: {spoken(name)}", _reasons(assessment.tasks.get(name), given))
     yield from _section("Phenotype", (f"{k}: {v}" for k, v in phenotype_facts(assessment.phenotype)))
@@ -79,6 +81,24 @@ def _answer(answer: TaskAnswer) -> Iterator[str]:
             said = ", ".join(f"{target} {percent(p)}" for target, p in probability.items())
             yield f"{VIEW_WORDS.get(view, view)}: {said}"
     yield f"made from: {made_from(answer)}. {answer.guarantee}"
+
+
+def _scores(scores: PublishedScores | None) -> Iterator[str]:
+    part = scores_part(scores)
+    if part is None:
+        return
+    yield part.about
+    width = max((len(line.title) for group in part.outcomes for line in group.lines), default=0)
+    for group in part.outcomes:
+        yield f"{group.outcome}:"
+        for line in group.lines:
+            yield f"  {line.title:<{width}}  {risk_words(line)}"
+    if part.outcomes:
+        yield f"given: {part.given}"
+    if part.absent:
+        missing = f"; missing: {', '.join(part.missing)}" if part.missing else ""
+        outside = f"; out of range for some: {part.outside}" if part.outside else ""
+        yield f"not computed: {part.absent}{missing}{outside}"
 
 
 def _reasons(answer: TaskAnswer | None, given: Mapping[str, Any]) -> Iterator[str]:

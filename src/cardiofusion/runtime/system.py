@@ -22,6 +22,7 @@ from cardiofusion.phenotypes import PhenotypeModel
 from cardiofusion.records import (
     ALIGNMENT_WORDS,
     Assessment,
+    ClinicalSchema,
     InputError,
     Modality,
     Quality,
@@ -29,10 +30,12 @@ from cardiofusion.records import (
     RecordingError,
     Task,
     TaskAnswer,
+    Value,
 )
 from cardiofusion.runtime.admission import PATIENT_KEYS, identity_warnings, population_warnings
 from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
+from cardiofusion.runtime.scores import patient_scores, with_score_inputs
 from cardiofusion.signal import CanonicalECG, assess_quality, canonical
 
 Row = NDArray[np.float64]
@@ -79,6 +82,11 @@ class System:
         tensors = self.bundle.tensors("phenotypes.safetensors")
         return PhenotypeModel.from_tensors(tensors, self.bundle.text("phenotypes.json"))
 
+    @cached_property
+    def _columns(self) -> ClinicalSchema:
+        """Every name a row may have: the bundle's columns, then what only published scores ask for."""
+        return with_score_inputs(self.manifest.schema)
+
     def encode_row(self, row: Mapping[str, object]) -> Row:
         """A clinical row in the schema's order and units. Raises ClinicalError, InputError."""
         if self.manifest.schema is None:
@@ -97,17 +105,19 @@ class System:
     ) -> Assessment:
         """Everything the system says about one patient.
 
+        row: values by the names of the bundle's columns, and of SCORE_INPUTS for published scores beside it.
         Raises InputError where neither an ECG nor a row is given or neither can be used, RecordingError and
         ClinicalError for input that cannot be read as what it claims to be.
         """
         given = {name: value for name, value in (row or {}).items() if value is not None}
         values = {name: value for name, value in given.items() if name not in PATIENT_KEYS}
-        encoded_row = self.encode_row(values) if values else None
-        if encoded_row is not None and np.isnan(encoded_row).all():
-            encoded_row = None
+        known = self._columns.encode(values)
+        encoded_row = self._own(known)
         if recording is None and encoded_row is None:
             raise InputError(
-                "input.nothing", "there is neither an ECG nor a clinical value", "give one of them"
+                "input.nothing",
+                "there is neither an ECG nor a value of the bundle's columns",
+                "give one of them; `cardiofusion inspect BUNDLE` shows its columns",
             )
         quality = None if recording is None else assess_quality(recording)
         ecg = self._usable(recording, quality, encoded_row)
@@ -116,14 +126,20 @@ class System:
         answers = self._answers(encoded, encoded_row)
         return Assessment(
             tasks=answers,
-            warnings=self._warnings(recording, quality, encoded_row, given, answers),
+            warnings=self._warnings(recording, quality, self._columns.decode(known), given, answers),
             quality=quality,
             missing=self._missing(recording, ecg, encoded_row),
             phenotype=self._phenotype(encoded),
             explanations=self._explanations(seen, encoded_row, answers) if explain else {},
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row),
+            scores=patient_scores(self._columns, known, recording),
         )
+
+    def _own(self, known: Row) -> Row | None:
+        """The bundle's part of a row of `_columns`; None where it is empty."""
+        row = known[: len(self.manifest.schema or ())]
+        return None if np.isnan(row).all() else row
 
     def _encoded(self, ecg: CanonicalECG) -> Encoded:
         return self.encoder(ecg.signal[None], ecg.present[None])
@@ -200,11 +216,10 @@ class System:
         self,
         recording: Recording | None,
         quality: Quality | None,
-        row: Row | None,
+        shown: Mapping[str, Value],
         given: Mapping[str, object],
         answers: Mapping[str, TaskAnswer],
     ) -> tuple[str, ...]:
-        shown = {} if row is None or self.manifest.schema is None else self.manifest.schema.decode(row)
         lines = [*identity_warnings(recording, shown, given)]
         lines += population_warnings(self.manifest.population, recording, quality, shown)
         if quality is not None:
@@ -224,7 +239,7 @@ class System:
         else:
             missing |= {f"ecg.{code}": words for code, words in ecg.notes.items()}
         if row is None:
-            missing["row"] = "no clinical value was given"
+            missing["row"] = "no clinical value of the bundle's was given"
         else:
             for models in self._models.values():
                 for booster in models.boosters:

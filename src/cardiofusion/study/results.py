@@ -44,6 +44,7 @@ from cardiofusion.study.evaluating import (
     test_figures,
 )
 from cardiofusion.study.pipeline import Pipeline
+from cardiofusion.study.published import published_figures
 
 
 @dataclass
@@ -118,6 +119,8 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
     results.figures |= test_figures(result, rng, repeats)
     results.figures |= subgroup_figures(result, chosen.view, _covariates(pipeline, test), rng, repeats)
     results.figures |= _crossed(pipeline, task, outcome, rng)
+    rows = None if pipeline.cohort.table is None else pipeline.cohort.table.take(test)
+    results.figures |= published_figures(result, chosen.view, rows, pipeline.study.seed, repeats)
     if fused and model is not None:
         if FUSED in logits:
             results.figures |= shuffled_pairs_figure(result, model, data, test, rng, repeats)

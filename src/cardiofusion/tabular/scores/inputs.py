@@ -1,8 +1,8 @@
 """What published risk scores ask for: names, units and codes; rows and tables in that form.
 
-A blood lipid is in mmol/L, as in every table of this package. Equations that were fitted in mg/dL convert
-with MG_PER_MMOL. The limits of INPUTS are ours, wide, and there to catch a wrong unit (a cholesterol of 213);
-the ranges that a paper states stand with each score.
+A blood lipid is in mmol/L, as in every table of this package; one given in mg/dL is converted. Equations that
+were fitted in mg/dL convert with MG_PER_MMOL. The limits of INPUTS are ours, wide, and there to catch a wrong
+unit (a cholesterol of 213); the ranges that a paper states stand with each score.
 """
 
 from __future__ import annotations
@@ -20,8 +20,16 @@ Inputs = Mapping[
     str, Values
 ]  # each input [row]: numbers in its unit, categories as positions, NaN if unknown
 
-# mg/dL of cholesterol in 1 mmol/L: its molar mass is 386.7 g/mol.
-MG_PER_MMOL = 38.67
+CHOLESTEROL_MOLAR_MASS = 386.7  # g/mol
+MG_PER_MMOL = CHOLESTEROL_MOLAR_MASS / 10.0  # mg/dL of cholesterol in 1 mmol/L
+# What tables call an input. "cholesterol" is the total one where it is a concentration.
+SYNONYMS = {
+    "gender": "sex",
+    "smoker": "smoking",
+    "cholesterol": "total_cholesterol",
+    "hdl": "hdl_cholesterol",
+    "body_mass_index": "bmi",
+}
 
 
 def _yes_no(name: str, description: str) -> Column:
@@ -29,13 +37,19 @@ def _yes_no(name: str, description: str) -> Column:
     return Column(name, "category", categories=("no", "yes"), codes=codes, description=description)
 
 
+def _cholesterol(name: str, low: float, high: float) -> Column:
+    molar_mass = CHOLESTEROL_MOLAR_MASS
+    return Column(name, unit="mmol/L", low=low, high=high, description="in blood", molar_mass=molar_mass)
+
+
+_SEX_CODES = {"F": "female", "f": "female", "M": "male", "m": "male"}
 INPUTS = ClinicalSchema(
     (
-        Column("age", unit="years", low=18, high=110),
-        Column("sex", "category", categories=("female", "male")),
+        Column("age", unit="years", low=0, high=120),
+        Column("sex", "category", categories=("female", "male"), codes=_SEX_CODES),
         Column("systolic", unit="mmHg", low=60, high=260, description="blood pressure"),
-        Column("total_cholesterol", unit="mmol/L", low=1.5, high=20, description="in blood"),
-        Column("hdl_cholesterol", unit="mmol/L", low=0.2, high=5, description="in blood"),
+        _cholesterol("total_cholesterol", low=1.5, high=20),
+        _cholesterol("hdl_cholesterol", low=0.2, high=5),
         Column("height", unit="cm", low=120, high=220),
         Column("weight", unit="kg", low=30, high=250),
         Column("bmi", unit="kg/m2", low=10, high=80, description="from height and weight if not given"),
@@ -87,25 +101,31 @@ def column_inputs(columns: Mapping[str, Values]) -> Inputs:
     return _with_bmi(inputs)
 
 
-def table_columns(table: ClinicalTable) -> dict[str, Values]:
-    """The inputs that a clinical table has under their names, in the units and codes of INPUTS.
+def score_inputs(table: ClinicalTable) -> dict[str, Values]:
+    """The inputs [row] that a clinical table has, by name or synonym, in the units and codes of INPUTS.
 
-    A column of another kind, unit or with categories that are not ours is no input and left out.
+    A column of another kind, unit or with categories that are not ours is no input and left out. A column
+    with the input's own name goes before a synonym.
     """
-    columns = {column.name: _converted(column, table.values[:, i]) for i, column in enumerate(table.schema)}
-    return {name: values for name, values in columns.items() if values is not None}
+    found: dict[str, Values] = {}
+    for i, column in sorted(enumerate(table.schema), key=lambda entry: entry[1].name in SYNONYMS):
+        name = SYNONYMS.get(column.name, column.name)
+        values = _converted(column, _WITHOUT_LIMITS.get(name), table.values[:, i])
+        if values is not None:
+            found.setdefault(name, values)
+    return found
 
 
-def _converted(column: Column, values: Values) -> Values | None:
-    wanted = _WITHOUT_LIMITS.get(column.name)
+def _converted(column: Column, wanted: Column | None, values: Values) -> Values | None:
     if wanted is None or wanted.kind != column.kind:
         return None
     if column.kind == "number":
-        factor = conversion_factor(column.unit, wanted.unit)
+        factor = conversion_factor(column.unit, wanted.unit, wanted.molar_mass)
         return None if factor is None else values * factor
-    if not set(column.categories) <= set(wanted.categories):
+    try:
+        codes = np.array([*map(wanted.parse, column.categories), np.nan])
+    except ClinicalError:  # a category that the scores do not know
         return None
-    codes = np.array([*map(wanted.categories.index, column.categories), np.nan])
     return codes[np.where(np.isnan(values), -1, values).astype(np.intp)]
 
 

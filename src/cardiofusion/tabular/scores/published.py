@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cardiofusion.records import ClinicalTable
+from cardiofusion.records import ClinicalTable, ScoreAbsence, ScoreRisk
 from cardiofusion.tabular.scores import framingham, pooled, prevent, score2
-from cardiofusion.tabular.scores.inputs import Values, column_inputs, row_inputs, table_columns
-from cardiofusion.tabular.scores.score import ScoreAbsence, ScoreRisk
+from cardiofusion.tabular.scores.inputs import Values, column_inputs, row_inputs, score_inputs
 
 SCORES = (*framingham.SCORES, *pooled.SCORES, *score2.SCORES, *prevent.SCORES)
 
@@ -27,10 +26,10 @@ def published_scores(values: Mapping[str, object]) -> tuple[ScoreRisk | ScoreAbs
 def published_risks(columns: Mapping[str, Values] | ClinicalTable) -> dict[str, Values]:
     """The risks [row] of each of SCORES by its name, NaN where `published_scores` would answer an absence.
 
-    columns: a clinical table, of which the columns of SCORE_INPUTS are taken; or those columns as arrays
+    columns: a clinical table, of which `score_inputs` are taken; or those columns as arrays
     [row], categories as positions in SCORE_INPUTS, NaN for gaps. Raises ClinicalError for unequal lengths and
     unknown codes.
     """
-    named = table_columns(columns) if isinstance(columns, ClinicalTable) else columns
+    named = score_inputs(columns) if isinstance(columns, ClinicalTable) else columns
     inputs = column_inputs(named)
     return {score.name: score.risks(inputs) for score in SCORES}

@@ -6,13 +6,13 @@ makes the score absent: nothing is guessed, imputed or clipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import Value
+from cardiofusion.records import OutOfRange, ScoreAbsence, ScoreRisk
 from cardiofusion.tabular.scores.inputs import INPUTS, Inputs, Values
 
 
@@ -40,7 +40,8 @@ class Need:
     def allows(self, values: Values) -> NDArray[np.bool_]:
         """Whether each known value [row] is one the score was published for; NaN is not."""
         if self.only:
-            return np.isin(values, [INPUTS[self.name].categories.index(name) for name in self.only])
+            codes = map(INPUTS[self.name].categories.index, self.only)
+            return np.asarray(np.any([values == code for code in codes], axis=0), np.bool_)
         return (values >= self.low) & ((values < self.high) if self.below else (values <= self.high))
 
     @property
@@ -50,56 +51,6 @@ class Need:
             return "only " + " or ".join(self.only)
         unit = INPUTS[self.name].unit
         return f"{self.low:.4g} to {'under ' if self.below else ''}{self.high:.4g} {unit}"
-
-
-@dataclass(frozen=True)
-class OutOfRange:
-    """A value a score does not take; `valid` in words ("40 to under 70 years").
-
-    stated: the score's source states that range; else it is the plausible one of INPUTS (a wrong unit?).
-    """
-
-    name: str
-    value: Value
-    valid: str
-    stated: bool
-
-    @property
-    def words(self) -> str:
-        reason = "published for" if self.stated else "plausible is"
-        return f"{self.name} is {_show(self.value)}, {reason} {self.valid}"
-
-
-@dataclass(frozen=True)
-class ScoreRisk:
-    """A patient's risk after a published score: a share from 0 to 1 of `outcome` within `horizon` years."""
-
-    name: str
-    title: str
-    risk: float
-    horizon: int
-    outcome: str
-    source: str
-
-    @property
-    def words(self) -> str:
-        return f"{self.title}: {self.risk:.1%} risk of {self.outcome} within {self.horizon} years"
-
-
-@dataclass(frozen=True)
-class ScoreAbsence:
-    """Why a published score has no answer for a patient: missing inputs, values outside its range."""
-
-    name: str
-    title: str
-    missing: tuple[str, ...]
-    outside: tuple[OutOfRange, ...]
-
-    @property
-    def words(self) -> str:
-        reasons = [f"missing {', '.join(self.missing)}"] if self.missing else []
-        reasons += [outside.words for outside in self.outside]
-        return f"{self.title}: not computed ({'; '.join(reasons)})"
 
 
 @dataclass(frozen=True)
@@ -125,15 +76,20 @@ class Score:
         risks[there] = self.formula({name: values[there] for name, values in inputs.items()})
         return risks
 
+    @property
+    def valid(self) -> Mapping[str, str]:
+        """input -> the values its source states it for, in words."""
+        return {need.name: need.words for need in self.needs if need.stated}
+
     def answer(self, inputs: Inputs) -> ScoreRisk | ScoreAbsence:
         """The answer for inputs of one row."""
-        (risk,) = self.risks(inputs)
-        if not np.isnan(risk):
-            return ScoreRisk(self.name, self.title, float(risk), self.horizon, self.outcome, self.source)
+        about = (self.name, self.title, self.horizon, self.outcome, self.source, self.valid)
         unmet = [need for need in self.needs if not need.holds(inputs[need.name])[0]]
+        if not unmet:
+            return ScoreRisk(*about, float(self.formula(inputs)[0]))
         missing = [name for need in unmet for name in _missing(need, inputs)]
         outside = [_out_of_range(need, inputs) for need in unmet if not np.isnan(inputs[need.name][0])]
-        return ScoreAbsence(self.name, self.title, tuple(missing), tuple(outside))
+        return ScoreAbsence(*about, tuple(missing), tuple(outside))
 
 
 def within(name: str, low: float, high: float, below: bool = False) -> Need:
@@ -166,7 +122,3 @@ def _missing(need: Need, inputs: Inputs) -> tuple[str, ...]:
 
 def _out_of_range(need: Need, inputs: Inputs) -> OutOfRange:
     return OutOfRange(need.name, INPUTS[need.name].show(float(inputs[need.name][0])), need.words, need.stated)
-
-
-def _show(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
