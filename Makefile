@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
+SHIPPED := src/cardiofusion/bundle/shipped
 
-.PHONY: setup demo test lint pretrain studies results latency encoder supervised masked ptbxl-full virtual speed \
+.PHONY: setup demo test lint pretrain studies bundles results latency encoder supervised masked ptbxl-full virtual speed \
   peers transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
@@ -32,6 +33,13 @@ lint: $(VENV)/.dev
 studies: setup ## both studies on real data (see docs/studies.md)
 	$(BIN)/cardiofusion train studies/ptb-xl.toml --out runs/ptb-xl
 	$(BIN)/cardiofusion train studies/original.toml --out runs/original
+
+bundles: setup ## the two bundles of the package again, from their study files (about half an hour)
+	for study in ecg-findings mortality original; do \
+	  $(BIN)/cardiofusion train studies/shipped/$$study.toml --out runs/shipped/$$study || exit 1; done
+	$(BIN)/cardiofusion combine runs/shipped/ecg-findings runs/shipped/mortality --name reference \
+	  --title "ECG findings (PTB-XL) and ten-year mortality (NHANES I)" --out $(SHIPPED)/reference
+	rm -rf $(SHIPPED)/original && cp -r runs/shipped/original $(SHIPPED)/original
 
 results: setup ## README's table from the studies' metrics.json
 	$(BIN)/python benchmarks/results.py runs/ptb-xl runs/original --write README.md

@@ -4,10 +4,10 @@ Run: python benchmarks/fusion.py [interaction] [useless] [survival] [ptb-xl] [co
 
 interaction: virtual patients whose risk depends on ECG and pressure together (simulate/cohort.py). useless:
 the same patients' additive risk, beside ECGs or rows of others. survival: virtual patients with times.
-ptb-xl: five superclasses from ECG, age, sex, height and weight. code15: Chagas disease inside one source, from ECG,
-age and sex. The encoder is the shipped one, frozen. Intervals: paired bootstraps over patients. What is done
-is kept in runs/fusion, so that an interrupted run goes on. --write puts the tables between the markers
-`fusion` of that file. The last line is one JSON object.
+ptb-xl: five superclasses from ECG, age, sex, height and weight. code15: Chagas disease inside one source,
+from ECG, age and sex. The encoder is the shipped one, frozen. Intervals: paired bootstraps over patients.
+What is done is kept in runs/fusion, so that an interrupted run goes on. --write puts the tables between the
+markers `fusion` of that file. The last line is one JSON object.
 """
 
 from __future__ import annotations

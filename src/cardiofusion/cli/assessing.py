@@ -15,7 +15,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("bundle", type=PATH, metavar="BUNDLE")
+@click.argument("bundle", type=PATH, metavar="[BUNDLE]", required=False)
 @click.option("--ecg", type=PATH, metavar="FILE", help="an ECG file")
 @click.option("--clinical", type=PATH, metavar="FILE", help="a clinical row: CSV with one row, or JSON")
 @click.option(
@@ -25,7 +25,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--html", type=PATH, metavar="FILE", help="write one self-contained sheet")
 @click.option("--expect-hash", metavar="SHA256", help="refuse any bundle but this one")
 def assess(
-    bundle: Path,
+    bundle: Path | None,
     ecg: Path | None,
     clinical: Path | None,
     settings: tuple[str, ...],
@@ -34,6 +34,9 @@ def assess(
     expect_hash: str | None,
 ) -> None:
     """Assess one patient from an ECG, a clinical row, or both.
+
+    BUNDLE is a folder, or the name of a bundle that comes with the package: `reference` (where none is
+    named) or `original`.
 
     Values go by the names of the bundle's columns. Published risk scores (Framingham, SCORE2, PREVENT ...)
     stand beside the model where all that they ask for is there; for them these names are taken too:

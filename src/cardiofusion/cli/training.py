@@ -77,6 +77,19 @@ def _corpus(given: str) -> tuple[str, Path]:
     return dataset, Path(folder)
 
 
+@click.command()
+@click.argument("bundles", nargs=-1, required=True, type=PATH, metavar="BUNDLE...")
+@click.option("--out", required=True, type=PATH, metavar="BUNDLE", help="the folder to write the bundle to")
+@click.option("--name", required=True, metavar="NAME", help="short name of the new bundle")
+@click.option("--title", default="", metavar="WORDS", help="one line for its card")
+def combine(bundles: tuple[Path, ...], out: Path, name: str, title: str) -> None:
+    """One bundle that answers what several answer; they must share an encoder."""
+    from cardiofusion.study import combine_bundles
+
+    digest = combine_bundles(bundles, out, name, title)
+    click.echo(f"bundle      {out}  (sha256 {digest[:12]}...)")
+
+
 @click.group()
 def study() -> None:
     """Study files."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.bundle import Bundle
 from cardiofusion.explain import directions
-from cardiofusion.records import BundleError, Task
+from cardiofusion.records import BundleError, ClinicalSchema, Task
 from cardiofusion.signal import CanonicalECG
 from cardiofusion.tabular import RowModel, load_booster, risk_logit
 
@@ -120,6 +120,26 @@ class TaskModels:
         self.task = task
 
     @cached_property
+    def schema(self) -> ClinicalSchema | None:
+        """The clinical columns this task looks at, in its models' order; None without any.
+
+        Those of the bundle, or the part of them that the manifest's details name for the task.
+        """
+        whole = self.bundle.manifest.schema
+        named = self.bundle.manifest.details.get("columns", {}).get(self.task.name)
+        if whole is None or named is None:
+            return whole
+        return ClinicalSchema(tuple(whole[name] for name in named)) if named else None
+
+    def own(self, row: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        """This task's part of a row of the bundle's schema; None where it is empty."""
+        whole = self.bundle.manifest.schema
+        if row is None or whole is None or self.schema is None:
+            return None
+        part = row[[whole.names.index(name) for name in self.schema.names]]
+        return None if np.isnan(part).all() else part
+
+    @cached_property
     def _fusion(self) -> Any:
         return onnx_session(self.bundle.bytes(f"cmaf-{self.task.name}.onnx"), f"cmaf-{self.task.name}.onnx")
 
@@ -132,7 +152,7 @@ class TaskModels:
     def boosters(self) -> tuple[RowModel, ...]:
         """The trees of each target; empty where the task has no clinical row."""
         described: Mapping[str, Any] = self.bundle.json("tabular.json").get(self.task.name, {})
-        names = self.bundle.manifest.schema.names if self.bundle.manifest.schema else ()
+        names = self.schema.names if self.schema else ()
         return tuple(
             load_booster(described[target], self.bundle.text(described[target]["file"]), names)
             for target in self.task.targets
@@ -163,7 +183,7 @@ class TaskModels:
 
     def _feed(self, tokens: Float | None, row: NDArray[np.float64] | None) -> dict[str, NDArray[Any]]:
         """One patient as the graphs take it; None stands for an absent modality."""
-        schema = self.bundle.manifest.schema
+        schema = self.schema
         # A task without a clinical row has one feature that is always absent: ONNX wants a width.
         given = np.full(len(schema) if schema else 1, np.nan) if row is None else row
         absent = np.zeros(self.bundle.manifest.details["ecg_tokens"], np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.bundle import Bundle, read_bundle, task_views
+from cardiofusion.bundle import Bundle, find_bundle, task_views
 from cardiofusion.conformal import (
     CalibrationPanel,
     Calibrations,
@@ -54,9 +54,12 @@ class System:
         self._models = {task.name: TaskModels(bundle, task) for task in self.manifest.tasks}
 
     @classmethod
-    def load(cls, folder: Path | str, expect_hash: str | None = None) -> System:
-        """Read and verify a bundle folder. Raises BundleError."""
-        return cls(read_bundle(Path(folder), expect_hash))
+    def load(cls, bundle: Path | str | None = None, expect_hash: str | None = None) -> System:
+        """Read and verify a bundle: a folder, or a shipped one by name (`reference` where none is named).
+
+        Raises BundleError.
+        """
+        return cls(find_bundle(bundle, expect_hash))
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -164,9 +167,10 @@ class System:
     def _answers(self, encoded: Encoded | None, row: Row | None) -> dict[str, TaskAnswer]:
         answers = {}
         for task in self.manifest.tasks:
-            views = self._views(task, encoded is not None, row is not None)
+            own = self._models[task.name].own(row)
+            views = self._views(task, encoded is not None, own is not None)
             if views:
-                answers[task.name] = self._answer(task, views, encoded, row)
+                answers[task.name] = self._answer(task, views, encoded, own)
         return answers
 
     def _views(self, task: Task, has_ecg: bool, has_row: bool) -> list[str]:
@@ -221,12 +225,19 @@ class System:
         answers: Mapping[str, TaskAnswer],
     ) -> tuple[str, ...]:
         lines = [*identity_warnings(recording, shown, given)]
-        lines += population_warnings(self.manifest.population, recording, quality, shown)
+        for of, population in self._populations(answers):
+            lines += [f"{of}{line}" for line in population_warnings(population, recording, quality, shown)]
         if quality is not None:
             lines += [f.message for f in quality.findings if f.severity in ("unfit", "warning")]
         proxies = {a.alignment for a in answers.values() if a.alignment != "matched"}
         lines += [f"Trained on {ALIGNMENT_WORDS[alignment]}. Experimental." for alignment in sorted(proxies)]
         return tuple(dict.fromkeys(lines))
+
+    def _populations(self, answers: Mapping[str, TaskAnswer]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Whom the bundle learnt from; in a combined one task by task, under its name."""
+        by_task = self.manifest.details.get("populations", {})
+        named = [(f"{name}: ", by_task[name]) for name in answers if name in by_task]
+        return named or [("", self.manifest.population)]
 
     def _missing(
         self, recording: Recording | None, ecg: CanonicalECG | None, row: Row | None
@@ -242,8 +253,11 @@ class System:
             missing["row"] = "no clinical value of the bundle's was given"
         else:
             for models in self._models.values():
+                own = models.own(row)
+                if own is None:
+                    continue
                 for booster in models.boosters:
-                    missing |= {f"row.{name}": words for name, words in booster.missing(row).items()}
+                    missing |= {f"row.{name}": words for name, words in booster.missing(own).items()}
         return missing
 
     def _phenotype(self, encoded: Encoded | None) -> dict[str, Any] | None:
@@ -256,12 +270,12 @@ class System:
         self, seen: SeenECG | None, row: Row | None, answers: Mapping[str, TaskAnswer]
     ) -> dict[str, dict[str, Any]]:
         shown = self.manifest.details.get("explanations", {})
-        return {
-            name: explain_task(
-                self._models[name], seen, row, answer, self.manifest.schema, shown.get(name, {})
-            )
-            for name, answer in answers.items()
-        }
+        found = {}
+        for name, answer in answers.items():
+            models = self._models[name]
+            part = models.own(row)
+            found[name] = explain_task(models, seen, part, answer, models.schema, shown.get(name, {}))
+        return found
 
     def _patient(self, recording: Recording | None, row: Row | None) -> dict[str, Any]:
         schema = self.manifest.schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cardiofusion.records.lazy import lazy_names as _lazy_names
+from cardiofusion.study.combining import combine_bundles
 from cardiofusion.study.file import Study, parse_study, read_study
 from cardiofusion.study.new import new_study
 from cardiofusion.study.workspace import Reporter, Silent
@@ -21,6 +22,7 @@ __all__ = [
     "Setting",
     "Silent",
     "Study",
+    "combine_bundles",
     "load_corpus",
     "new_study",
     "parse_study",
