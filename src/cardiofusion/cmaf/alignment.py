@@ -8,7 +8,9 @@ says nothing about the row. Neither can show that fusion helps; both are marked 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +18,45 @@ from numpy.typing import NDArray
 NOBODY = -1
 CANDIDATES = 5  # the nearest partners among which chance decides, so that no single ECG serves everybody
 AGE_CALIPER_YEARS = 2.0
+SIDES = ("before", "after")
 
 
 @dataclass(frozen=True)
 class Balance:
     """How alike rows and partners are: standardised mean difference of each covariate, before and after.
 
-    `unmatched`: rows without a partner inside the calipers. `partners`: distinct ECGs used.
+    `unmatched`: rows without a partner inside the calipers, of `rows`. `partners`: distinct ECGs used.
     """
 
     before: dict[str, float]
     after: dict[str, float]
     unmatched: int
     partners: int
+    rows: int = 0
+
+    @property
+    def words(self) -> str:
+        """For whoever reads an answer that rests on this."""
+        moved = [f"{name} {self.before[name]:+.2f} to {self.after[name]:+.2f}" for name in self.before]
+        return (
+            f"{self.rows - self.unmatched:,} of {self.rows:,} rows found one of {self.partners:,} ECGs;"
+            f" standardised mean difference before and after: {', '.join(moved)}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; a difference that is not finite is null."""
+        document = asdict(self)
+        for side in SIDES:
+            document[side] = {k: v if np.isfinite(v) else None for k, v in document[side].items()}
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Balance:
+        """The inverse of `to_json`."""
+        known = dict(document)
+        for side in SIDES:
+            known[side] = {k: float("nan") if v is None else float(v) for k, v in document[side].items()}
+        return cls(**known)
 
 
 def match_covariates(
@@ -62,7 +90,8 @@ def balance(
     matched = partner != NOBODY
     before = {name: _smd(rows[name], ecgs[name]) for name in rows}
     after = {name: _smd(rows[name][matched], ecgs[name][partner[matched]]) for name in rows}
-    return Balance(before, after, int((~matched).sum()), len(np.unique(partner[matched])))
+    used = len(np.unique(partner[matched]))
+    return Balance(before, after, int((~matched).sum()), used, len(partner))
 
 
 def _smd(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cardiofusion.cmaf import Balance
 from cardiofusion.records import ALIGNMENT_WORDS, NOTICE
 from cardiofusion.report.page import render
 from cardiofusion.report.study import parameter_table
@@ -108,7 +109,8 @@ def _metric_tables(figures: Mapping[str, FigureLike]) -> list[Table]:
 
 def _own_limits(manifest: Mapping[str, Any]) -> list[str]:
     limits = [
-        f"Task {task['name']}: {ALIGNMENT_WORDS[task['alignment']]}. It cannot show that fusion helps."
+        f"Task {task['name']}: {ALIGNMENT_WORDS[task['alignment']]}{_balance(manifest, task['name'])}."
+        " It cannot show that fusion helps."
         for task in manifest.get("tasks") or ()
         if task.get("alignment", "matched") != "matched"
     ]
@@ -116,6 +118,11 @@ def _own_limits(manifest: Mapping[str, Any]) -> list[str]:
     if seen:
         limits.append(f"Transductive: the encoder saw the test patients of {', '.join(seen)}, unlabelled.")
     return limits
+
+
+def _balance(manifest: Mapping[str, Any], task: str) -> str:
+    found = ((manifest.get("details") or {}).get("alignment_balance") or {}).get(task)
+    return f" ({Balance.from_json(found).words})" if found else ""
 
 
 def _files(manifest: Mapping[str, Any]) -> Table | None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import Bundle, find_bundle, task_views
+from cardiofusion.cmaf import Balance
 from cardiofusion.conformal import (
     CalibrationPanel,
     Calibrations,
@@ -21,6 +22,7 @@ from cardiofusion.conformal import (
 from cardiofusion.phenotypes import PhenotypeModel
 from cardiofusion.records import (
     ALIGNMENT_WORDS,
+    Alignment,
     Assessment,
     ClinicalSchema,
     InputError,
@@ -229,9 +231,14 @@ class System:
             lines += [f"{of}{line}" for line in population_warnings(population, recording, quality, shown)]
         if quality is not None:
             lines += [f.message for f in quality.findings if f.severity in ("unfit", "warning")]
-        proxies = {a.alignment for a in answers.values() if a.alignment != "matched"}
-        lines += [f"Trained on {ALIGNMENT_WORDS[alignment]}. Experimental." for alignment in sorted(proxies)]
+        lines += [self._proxy(name, a.alignment) for name, a in answers.items() if a.alignment != "matched"]
         return tuple(dict.fromkeys(lines))
+
+    def _proxy(self, task: str, alignment: Alignment) -> str:
+        """What an answer rests on where ECG and row were not of one person, and how alike the pairs were."""
+        found = self.manifest.details.get("alignment_balance", {}).get(task)
+        evidence = f" ({Balance.from_json(found).words})" if found else ""
+        return f"Trained on {ALIGNMENT_WORDS[alignment]}{evidence}. Experimental."
 
     def _populations(self, answers: Mapping[str, TaskAnswer]) -> list[tuple[str, Mapping[str, Any]]]:
         """Whom the bundle learnt from; in a combined one task by task, under its name."""

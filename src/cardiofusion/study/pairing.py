@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ def covariate_pairs(
         found = match_covariates(age[rows], sex[rows], ecgs.age[members], ecgs.sex[members], rng)
         partner[rows] = np.where(found == NOBODY, NOBODY, members[np.maximum(found, 0)])
     evidence = balance({"age": age, "sex": sex}, {"age": ecgs.age, "sex": ecgs.sex}, partner)
-    return FusionData(tokens, partner, *_rows(table, len(cohort)), outcome), asdict(evidence)
+    return FusionData(tokens, partner, *_rows(table, len(cohort)), outcome), evidence.to_json()
 
 
 def latent_pairs(

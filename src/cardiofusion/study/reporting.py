@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import Manifest
+from cardiofusion.cmaf import Balance
 from cardiofusion.conformal import guarantee_words
 from cardiofusion.metrics import reliability_curve
 from cardiofusion.records import ALIGNMENT_WORDS, Figure
@@ -97,7 +98,8 @@ def _repairs(report: Mapping[str, Any] | None) -> list[str]:
 def _warnings(pipeline: Pipeline) -> list[str]:
     """Proxy alignments, and ECGs that could not be read or used."""
     lines = [
-        f"{task.name}: {ALIGNMENT_WORDS[task.alignment]}. No figure of it can show that an ECG helps."
+        f"{task.name}: {ALIGNMENT_WORDS[task.alignment]}{balance_words(pipeline.pairs(task)[1])}."
+        " No figure of it can show that an ECG helps."
         for task in pipeline.cohort.tasks
         if task.alignment != "matched"
     ]
@@ -116,6 +118,11 @@ def _warnings(pipeline: Pipeline) -> list[str]:
             shown = ", ".join(f"{code} {count}" for code, count in list(findings.items())[:5])
             lines.append(f"{place.name}: {unfit} ECG(s) unfit and not used. Commonest findings: {shown}.")
     return lines
+
+
+def balance_words(balance: Mapping[str, Any]) -> str:
+    """How alike rows and partners are, in brackets; nothing where no partner was sought."""
+    return f" ({Balance.from_json(balance).words})" if balance else ""
 
 
 def _reliability(results: Results) -> dict[str, dict[str, Any]]:
