@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
-.PHONY: setup demo test lint pretrain studies bundles results latency encoder supervised masked ptbxl-full virtual speed \
+.PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual speed \
   peers transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
@@ -68,6 +68,9 @@ ptbxl-full: setup ## the published protocol on PTB-XL: six label sets (see `card
 
 virtual: setup ## virtual ECGs beside PTB-XL's: distributions, and a classifier that tells them apart
 	$(BIN)/python benchmarks/virtual.py
+
+fusion: setup ## what fusing adds: planted interaction, useless modalities, matched cohorts, into docs/fusion.md
+	$(BIN)/python benchmarks/fusion.py --write docs/fusion.md
 
 speed: setup ## the encoder's graph by itself: time, memory, and the same in fewer bits, into docs/encoder-log.md
 	$(BIN)/python benchmarks/encoder_speed.py --write docs/encoder-log.md
