@@ -190,11 +190,17 @@ def _metric_table(metric: str, items: Sequence[Measured], prevalence: Mapping[st
             _positives(prevalence.get(target)),
             *(interval(cells[target, view]) if (target, view) in cells else "–" for view in views),
         )
-        for target in dict.fromkeys(item.target for item in mine)
+        for target in _targets(mine)
     )
     columns = ("Target", "Prevalence", *(VIEW_WORDS.get(view, spoken(view)) for view in views))
     note = " ".join([about(cells.values()), *map(_gain_words, gains)])
     return Table(METRIC_WORDS.get(metric, spoken(metric)), note, columns, rows)
+
+
+def _targets(items: Sequence[Measured]) -> list[str]:
+    """In the order they come; the mean over targets only where there are several."""
+    named = list(dict.fromkeys(item.target for item in items))
+    return [target for target in named if target != "macro" or len(named) != 2]
 
 
 def _gain_words(gain: Measured) -> str:

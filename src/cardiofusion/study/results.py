@@ -259,6 +259,7 @@ def _covariates(pipeline: Pipeline, rows: NDArray[np.intp]) -> Mapping[str, NDAr
 
 def _data_words(pipeline: Pipeline, task: Task) -> str:
     words = f"{pipeline.cohort.name}, test patients"
+    words += f", {task.by_when.strip()}" if task.by_when else ""
     return words if task.alignment == "matched" else f"{words}; {ALIGNMENT_WORDS[task.alignment]}"
 
 
