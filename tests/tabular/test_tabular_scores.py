@@ -35,6 +35,7 @@ WHOLE = {
     "statin": "no",
     "race": "white",
     "risk_region": "moderate",
+    "who_region": "south asia",
 }
 
 
@@ -168,6 +169,55 @@ def test_score2_example(sex: str, region: str, percent: float) -> None:
     assert found == pytest.approx(percent, abs=0.05)
 
 
+# Printed cells of WHO's charts that took no part in the estimate: per cent in the middle of five years, of 20
+# mmHg (below 120: 110, from 180: 190) and of 1 mmol/L.
+@pytest.mark.parametrize(
+    ("sex", "age", "systolic", "total", "diabetes", "smoking", "percents"),
+    [
+        (
+            "male",
+            67.5,
+            150,
+            7.5,
+            1,
+            1,
+            {"north africa and middle east": 53, "caribbean": 34},
+        ),
+        ("male", 62.5, 190, 7.5, 1, 1, {"central asia": 94, "western europe": 56, "east asia": 56}),
+        ("male", 52.5, 150, 7.5, 1, 1, {"south asia": 26, "eastern europe": 38, "oceania": 23}),
+        (
+            "male",
+            42.5,
+            130,
+            7.5,
+            1,
+            1,
+            {"andean latin america": 10, "central europe": 20},
+        ),
+        ("female", 72.5, 190, 3.5, 1, 0, {"central sub-saharan africa": 32, "western europe": 34}),
+        ("female", 67.5, 150, 3.5, 1, 0, {"tropical latin america": 11, "east asia": 22, "australasia": 14}),
+        ("female", 62.5, 110, 3.5, 1, 0, {"high-income asia pacific": 6, "eastern europe": 13}),
+        ("female", 47.5, 170, 4.5, 1, 0, {"central latin america": 7, "western sub-saharan africa": 8}),
+        ("female", 42.5, 110, 4.5, 1, 0, {"southern latin america": 2, "southern sub-saharan africa": 3}),
+        ("female", 62.5, 130, 4.5, 1, 0, {"eastern sub-saharan africa": 9, "high-income north america": 12}),
+    ],
+)
+def test_who_2019_charts(
+    sex: str,
+    age: float,
+    systolic: float,
+    total: float,
+    diabetes: int,
+    smoking: int,
+    percents: dict[str, int],
+) -> None:
+    cell = {"sex": sex, "age": age, "systolic": systolic, "total_cholesterol": total}
+    cell |= {"diabetes": diabetes, "smoking": smoking}
+    for region, percent in percents.items():
+        found = _percent("who_2019_laboratory", **WHOLE | cell | {"who_region": region})
+        assert found == pytest.approx(percent, abs=1.0)
+
+
 EUROPEAN = (
     "sex",
     "risk_region",
@@ -288,6 +338,7 @@ def patients(draw: st.DrawFn, score: Score) -> dict[str, object]:
         "diabetes": "no" if score.name == "score2" else draw(st.sampled_from(("no", "yes"))),
         "race": draw(st.sampled_from(("white", "black", "other"))),
         "risk_region": draw(st.sampled_from(REGIONS)),
+        "who_region": draw(st.sampled_from(SCORE_INPUTS["who_region"].categories)),
     }
 
 

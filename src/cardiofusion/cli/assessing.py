@@ -47,6 +47,7 @@ def assess(
     smoking, diabetes, pressure_treatment, statin, cardiovascular_disease   yes or no
     race           white, black, other
     risk_region    low, moderate, high, very high (SCORE2)
+    who_region     south asia, eastern sub-saharan africa, andean latin america ... (WHO 2019)
     """
     from cardiofusion.readers import read_recording
     from cardiofusion.report import assessment_text, patient_sheet

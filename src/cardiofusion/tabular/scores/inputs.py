@@ -22,6 +22,29 @@ Inputs = Mapping[
 
 CHOLESTEROL_MOLAR_MASS = 386.7  # g/mol
 MG_PER_MMOL = CHOLESTEROL_MOLAR_MASS / 10.0  # mg/dL of cholesterol in 1 mmol/L
+WHO_REGIONS = (
+    "andean latin america",
+    "australasia",
+    "caribbean",
+    "central asia",
+    "central europe",
+    "central latin america",
+    "central sub-saharan africa",
+    "east asia",
+    "eastern europe",
+    "eastern sub-saharan africa",
+    "high-income asia pacific",
+    "high-income north america",
+    "north africa and middle east",
+    "oceania",
+    "south asia",
+    "southeast asia",
+    "southern latin america",
+    "southern sub-saharan africa",
+    "tropical latin america",
+    "western europe",
+    "western sub-saharan africa",
+)
 # What tables call an input. "cholesterol" is the total one where it is a concentration.
 SYNONYMS = {
     "gender": "sex",
@@ -67,6 +90,12 @@ INPUTS = ClinicalSchema(
             "category",
             categories=("low", "moderate", "high", "very high"),
             description="of Europe, after the country's cardiovascular mortality (SCORE2, 2021)",
+        ),
+        Column(
+            "who_region",
+            "category",
+            categories=WHO_REGIONS,
+            description="of the world, as the Global Burden of Disease study draws them (WHO 2019)",
         ),
     )
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cardiofusion.records import ClinicalTable, ScoreAbsence, ScoreRisk
-from cardiofusion.tabular.scores import framingham, pooled, prevent, score2
+from cardiofusion.tabular.scores import framingham, pooled, prevent, score2, who2019
 from cardiofusion.tabular.scores.inputs import Values, column_inputs, row_inputs, score_inputs
 
-SCORES = (*framingham.SCORES, *pooled.SCORES, *score2.SCORES, *prevent.SCORES)
+SCORES = (*framingham.SCORES, *pooled.SCORES, *score2.SCORES, *who2019.SCORES, *prevent.SCORES)
 
 
 def published_scores(values: Mapping[str, object]) -> tuple[ScoreRisk | ScoreAbsence, ...]:
