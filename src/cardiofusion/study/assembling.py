@@ -56,7 +56,7 @@ def _export_job(pipeline: Pipeline, out: Path) -> ExportJob:
         place, fusion = folder / f"fuse-{task.name}", pipeline.fusion(task)
         edges = load_json(place / "cmaf.json")["edges"]
         fusions[task.name] = FusionWeights(str(place / "cmaf.safetensors"), fusion.config, edges)
-    encoder = folder / "pretrain" / "encoder.safetensors"
+    encoder = pipeline.encoder_folder / "encoder.safetensors"
     return ExportJob(str(encoder), pipeline.encoder.config, fusions, str(out))
 
 
@@ -87,7 +87,7 @@ def _files(pipeline: Pipeline) -> dict[str, bytes]:
     """What the stages made and the bundle holds: name -> content."""
     folder = pipeline.workspace.folder
     sources = {path.name: path for path in (folder / "export").iterdir() if path.name != STAMP}
-    sources["encoder.safetensors"] = folder / "pretrain" / "encoder.safetensors"
+    sources["encoder.safetensors"] = pipeline.encoder_folder / "encoder.safetensors"
     for task in pipeline.fused_tasks:
         sources[f"cmaf-{task.name}.safetensors"] = folder / f"fuse-{task.name}" / "cmaf.safetensors"
     for name in ("phenotypes.safetensors", "phenotypes.json"):
@@ -108,7 +108,7 @@ def _export_mark(pipeline: Pipeline) -> str:
     stamps = [
         (stage / STAMP).read_text(encoding="utf-8")
         for stage in sorted(pipeline.workspace.folder.iterdir())
-        if stage.name.startswith(("pretrain", "fuse-", "boost-")) and (stage / STAMP).exists()
+        if stage.name.startswith(("pretrain", "tune", "fuse-", "boost-")) and (stage / STAMP).exists()
     ]
     return pipeline.study.fingerprint("cmaf", extra={"stages": stamps})
 

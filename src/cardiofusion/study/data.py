@@ -56,6 +56,10 @@ class StudyData:
         weight[known] = Observed.of(given[known]).weight(task.horizon)
         return weight
 
+    def taught(self, task: Task, learning: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The outcome [row, output] as a network learns it: labels, or hazards."""
+        return self.hazards(task, learning) if task.kind == "survival" else self.outcome(task)
+
     def hazards(self, task: Task, learning: NDArray[np.intp]) -> NDArray[np.float32]:
         """A survival task as a network learns it: [row, interval], NaN where not observed.
 

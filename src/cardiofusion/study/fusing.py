@@ -62,10 +62,11 @@ def train_task_fusion(
     """Write cmaf.safetensors, cmaf.json (sizes and bin edges) and, for small cohorts, out-of-fold logits.
 
     out_of_fold.npz is over all patients, for the report. choosing.npz is over groups.choosing alone: no model
-    behind it was taught by a patient of the conformal or the test group.
+    behind it was taught by a patient of the conformal or the test group. folds = 0: neither, because the
+    encoder knows labels of patients who would be held out.
     """
     fits = [Fit(groups.train, groups.stop, np.zeros(0, np.intp), seed)]
-    if len(data) <= SMALL_COHORT:
+    if folds and len(data) <= SMALL_COHORT:
         everyone = np.arange(len(data))
         fits += _crossed_fits(data, everyone, patient_ids, folds, seed, "out_of_fold")
         fits += _crossed_fits(data, groups.choosing, patient_ids, folds, seed, "choosing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,40 @@ from cardiofusion.records import DatasetError, write_bytes, write_text
 from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.study.sections import Phenotypes
 from cardiofusion.study.workspace import save_json
+
+if TYPE_CHECKING:
+    from cardiofusion.study.pipeline import Pipeline
+
+
+def phenotype(pipeline: Pipeline) -> None:
+    """The stage "phenotypes": groups of alike ECGs among those the encoder may learn from."""
+    if not pipeline.uses_ecg:
+        return
+    ecgs = pipeline.learning_ecgs
+    assert ecgs is not None
+    pipeline.workspace.stage(
+        "phenotypes",
+        pipeline.study.fingerprint("phenotypes", extra={"encoder": pipeline.embedding_mark}),
+        lambda folder: find_phenotypes(
+            pipeline.study.phenotypes,
+            ecgs,
+            pipeline.learning_source,
+            _learning_embedding(pipeline),
+            pipeline.study.seed,
+            folder,
+            pipeline.workspace.reporter.step,
+        ),
+    )
+
+
+def _learning_embedding(pipeline: Pipeline) -> NDArray[np.float32]:
+    parts = []
+    if pipeline.cohort_ecgs is not None:
+        rows = pipeline.groups.learning
+        parts.append(pipeline.embedded("cohort", "embedding")[rows[pipeline.cohort_ecgs.usable[rows]]])
+    if pipeline.corpus_ecgs is not None:
+        parts.append(pipeline.embedded("corpora", "embedding")[pipeline.corpus_learning])
+    return np.concatenate(parts)
 
 
 def find_phenotypes(

@@ -26,8 +26,9 @@ from cardiofusion.study.file import Study
 from cardiofusion.study.fusing import load_fusion, train_task_fusion
 from cardiofusion.study.groups import Groups, as_shares, split_patients
 from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pairs
-from cardiofusion.study.phenotyping import find_phenotypes
+from cardiofusion.study.phenotyping import phenotype
 from cardiofusion.study.tables import TableModel, load_table_model, train_table
+from cardiofusion.study.tuning import tune, tuning_mark
 from cardiofusion.study.workspace import Reporter, Workspace
 from cardiofusion.tmae import TMAE, set_threads, shipped_encoder, structure
 
@@ -47,12 +48,13 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
         pipeline.read()
         pipeline.check()
         pipeline.pretrain()
+        tune(pipeline)
         pipeline.embed()
         pipeline.boost()
         pipeline.fuse()
         compare(pipeline)
         with exporting(pipeline) as export:
-            pipeline.phenotype()
+            phenotype(pipeline)
             set_threads(study.threads)  # UMAP's own thread pool has set torch's number to all there are
             return assemble(pipeline, out, export)
 
@@ -219,20 +221,20 @@ class Pipeline:
         ecgs = self.learning_ecgs
         self.workspace.stage(
             "pretrain",
-            self._pretrain_mark,
+            self.pretrain_mark,
             lambda folder: pretrain_encoder(
                 self.study.pretrain,
                 ecgs,
                 self.study.seed,
                 self.study.threads,
                 folder,
-                self.workspace.scratch("pretrain", self._pretrain_mark),
+                self.workspace.scratch("pretrain", self.pretrain_mark),
                 self.workspace.reporter.step,
             ),
         )
 
     @cached_property
-    def _pretrain_mark(self) -> str:
+    def pretrain_mark(self) -> str:
         assert self.learning_ecgs is not None
         digests = hashlib.sha256("\n".join(self.learning_ecgs.digest).encode()).hexdigest()
         shipped = shipped_encoder().hash if self.study.pretrain.shipped else ""
@@ -240,12 +242,33 @@ class Pipeline:
         return self.study.fingerprint("pretrain", "split", extra=known)
 
     @property
-    def _embedding_mark(self) -> str:
+    def embedding_mark(self) -> str:
         """What an embedding depends on beside the encoder's weights: which causes make a finding."""
-        return f"{self._pretrain_mark} {self.encoder.config.findings}"
+        return f"{self.encoder_mark} {self.encoder.config.findings}"
+
+    @property
+    def encoder_mark(self) -> str:
+        """What the encoder's weights depend on."""
+        return tuning_mark(self) if self.tuned else self.pretrain_mark
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the encoder learns labels of this study's training patients."""
+        matched = any(task.alignment == "matched" for task in self.fused_tasks)
+        return bool(self.study.cmaf.fine_tune) and matched and self.cohort_ecgs is not None
+
+    @property
+    def encoder_folder(self) -> Path:
+        """Where the weights lie that everything after them uses."""
+        return self.workspace.folder / ("tune" if self.tuned else "pretrain")
 
     @cached_property
     def encoder(self) -> TMAE:
+        return load_encoder(self.encoder_folder)
+
+    @cached_property
+    def untuned(self) -> TMAE:
+        """The encoder before it met a label: the one that the decoder belongs to."""
         return load_encoder(self.workspace.folder / "pretrain")
 
     def embed(self) -> None:
@@ -253,7 +276,7 @@ class Pipeline:
             if ecgs is not None and self.uses_ecg:
                 self.workspace.stage(
                     f"embed-{name}",
-                    self._mark(name, self._embedding_mark),
+                    self._mark(name, self.embedding_mark),
                     lambda folder, ecgs=ecgs: self._embed(ecgs, folder),  # type: ignore[misc]
                 )
 
@@ -323,7 +346,7 @@ class Pipeline:
                     self.groups,
                     self.patient_ids,
                     self.study.cmaf,
-                    self.study.booster.cross_validation,
+                    0 if self.tuned else self.study.booster.cross_validation,
                     self.study.seed,
                     self.study.threads,
                     folder,
@@ -338,7 +361,7 @@ class Pipeline:
 
     def fusion_mark(self, task: Task) -> str:
         """What a fusion depends on, and all that is measured beside it."""
-        parts = {"data": self.data.digest, "encoder": self._pretrain_mark, "alignment": task.alignment}
+        parts = {"data": self.data.digest, "encoder": self.encoder_mark, "alignment": task.alignment}
         return self.study.fingerprint("cmaf", "split", "booster", extra=parts)
 
     def schema_of(self, task: Task) -> ClinicalSchema | None:
@@ -356,9 +379,7 @@ class Pipeline:
         return self._pairs[task.name]
 
     def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
-        survival = task.kind == "survival"
-        learning = self.groups.learning
-        outcome = self.data.hazards(task, learning) if survival else self.data.outcome(task)
+        outcome = self.data.taught(task, self.groups.learning)
         cohort = self.cohort if "row" in task.modalities else replace(self.cohort, table=None)
         if task.alignment == "matched":
             tokens = self.embedded("cohort", "tokens") if "ecg" in task.modalities else None
@@ -370,37 +391,6 @@ class Pipeline:
                 cohort, self.groups, self.corpus_ecgs, self.corpus_groups, tokens, outcome, self.study.seed
             )
         return latent_pairs(cohort, self.groups, self.corpus_groups, tokens, outcome, self.study.seed), {}
-
-    # --- phenotype ------------------------------------------------------------------------------------------
-
-    def phenotype(self) -> None:
-        """Groups of alike ECGs among those the encoder may learn from."""
-        if not self.uses_ecg:
-            return
-        assert self.learning_ecgs is not None
-        ecgs = self.learning_ecgs
-        self.workspace.stage(
-            "phenotypes",
-            self.study.fingerprint("phenotypes", extra={"encoder": self._embedding_mark}),
-            lambda folder: find_phenotypes(
-                self.study.phenotypes,
-                ecgs,
-                self.learning_source,
-                self._learning_embedding(),
-                self.study.seed,
-                folder,
-                self.workspace.reporter.step,
-            ),
-        )
-
-    def _learning_embedding(self) -> NDArray[np.float32]:
-        parts = []
-        if self.cohort_ecgs is not None:
-            rows = self.groups.learning
-            parts.append(self.embedded("cohort", "embedding")[rows[self.cohort_ecgs.usable[rows]]])
-        if self.corpus_ecgs is not None:
-            parts.append(self.embedded("corpora", "embedding")[self.corpus_learning])
-        return np.concatenate(parts)
 
     def _mark(self, *parts: str) -> str:
         return self.study.fingerprint("data", extra={"parts": parts})

@@ -75,7 +75,7 @@ def measure(pipeline: Pipeline) -> Results:
         step(done + 1, len(tasks) + 1)
     if pipeline.uses_ecg and len(pipeline.held_out_ecgs):
         results.figures |= masked_r2_figures(
-            pipeline.encoder,
+            pipeline.untuned,
             _learning(pipeline),
             pipeline.held_out_ecgs,
             pipeline.study.pretrain.mask,

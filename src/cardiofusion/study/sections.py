@@ -250,6 +250,13 @@ class Cmaf:
     """The fusion of ECG and row by attention in both directions (CMAF)."""
 
     epochs: Annotated[int, Key("most rounds over the training patients", low=1, high=10_000)] = 40
+    fine_tune: Annotated[
+        int,
+        Key(
+            "matched: rounds in which the encoder first learns the training patients' labels; 0: frozen",
+            low=0,
+        ),
+    ] = 0
     width: Annotated[int, Key("size of a token; a multiple of 4", low=8, high=256)] = 32
     modality_dropout: Annotated[
         float, Key("how often ECG or row is hidden while it learns", low=0.0, below=1.0)

@@ -2,9 +2,9 @@
 
 WHO CVD Risk Chart Working Group, Lancet Glob Health 2019;7:e1332-e1345. Two models, of coronary and of
 cerebrovascular disease, for ages of 40 to 74; each region and sex rescales their ln(-ln S) with an intercept
-and a slope. These four numbers we found nowhere, but the charts that follow from them are public: RECALIBRATION
-was estimated by us from printed cells of these (least squares; people without diabetes who do not smoke, and
-people with diabetes who do). Of 294 cells that took no part, of all 21 regions, every one is within 1
+and a slope. We found these numbers nowhere, but the charts that follow from them are public: RECALIBRATION
+was estimated by us from printed cells (least squares; people without diabetes who do not smoke, and people
+with diabetes who do). Of 294 cells that took no part, of all 21 regions, every one is within 1
 percentage point of the chart's whole number, and 91 % round to it. A chart stands for five years of age, 20
 mmHg and 1 mmol/L at once; here the patient's own values are used.
 """
