@@ -14,7 +14,13 @@ from cardiofusion.bundle import Bundle, read_bundle
 from cardiofusion.conformal import chance_of_so_few
 from markers import arguments, write_between
 
-VIEWS = {"ecg": "ECG alone", "row": "clinical row alone (LightGBM)", "ecg+row": "fused (CMAF)"}
+VIEWS = {
+    "ecg": "ECG alone",
+    "row": "clinical row alone (LightGBM)",
+    "ecg+row": "fused (CMAF)",
+    "lightgbm": "LightGBM on row and embedding",
+    "late": "late fusion",
+}
 PREDICTORS = {
     "tmae": "TMAE",
     "other_leads": "the other leads' best linear map",
@@ -31,6 +37,8 @@ def rows(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
         proxy = "" if task.alignment == "matched" else f", {task.alignment} proxy"
         for view, words in VIEWS.items():
             found.append((f"{task.name}: AUC, {words}{proxy}", figures.get(f"{task.name}/{view}/macro/auc")))
+            uno = figures.get(f"{task.name}/{view}/{task.targets[0]}/c_uno")
+            found.append((f"{task.name}: Uno's C, {words}{proxy}", uno))
         found.append(
             (
                 f"{task.name}: fused minus the better single view{proxy}",
@@ -41,6 +49,12 @@ def rows(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
             (
                 f"{task.name}: own ECG minus shuffled ECG{proxy}",
                 figures.get(f"{task.name}/control/shuffled_pairs/auc"),
+            )
+        )
+        found.append(
+            (
+                f"{task.name}: fused, taught with outcomes of other patients{proxy}",
+                figures.get(f"{task.name}/control/dealt_labels/auc"),
             )
         )
         if len(task.targets) == 1:

@@ -100,7 +100,7 @@ class System:
 
     def answer(self, ecg: CanonicalECG | None, row: Row | None) -> dict[str, TaskAnswer]:
         """Calibrated sets for every task that what is there can answer: the fast path, nothing else."""
-        return self._answers(None if ecg is None else self._encoded(ecg), row)
+        return self.answer_encoded(None if ecg is None else self._encoded(ecg), row)
 
     def assess(
         self,
@@ -128,7 +128,7 @@ class System:
         ecg = self._usable(recording, quality, encoded_row)
         seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
-        answers = self._answers(encoded, encoded_row)
+        answers = self.answer_encoded(encoded, encoded_row)
         return Assessment(
             tasks=answers,
             warnings=self._warnings(recording, quality, self._columns.decode(known), given, answers),
@@ -166,7 +166,8 @@ class System:
             )
         return canonical(recording)
 
-    def _answers(self, encoded: Encoded | None, row: Row | None) -> dict[str, TaskAnswer]:
+    def answer_encoded(self, encoded: Encoded | None, row: Row | None) -> dict[str, TaskAnswer]:
+        """The same of an ECG that the encoder has seen already: boosters, fusion, calibration, sets."""
         answers = {}
         for task in self.manifest.tasks:
             own = self._models[task.name].own(row)
