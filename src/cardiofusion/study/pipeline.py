@@ -283,7 +283,7 @@ class Pipeline:
                     self.cohort.outcomes[outcome],
                     self.patient_ids,
                     self.groups,
-                    self.study.booster.cross_validation,
+                    self.study.booster,
                     self.study.seed,
                     self.study.threads,
                     folder,
