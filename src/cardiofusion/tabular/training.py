@@ -29,6 +29,7 @@ MIN_OF_EACH = 2
 RULE = Recipe()
 
 Values = NDArray[np.float64]
+Parts = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 Outcome = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -63,10 +64,10 @@ def train_booster(
     if valid is None:
         fold = dealt_folds(patients, y, [1.0] * INNER_FOLDS, seed)
         n_trees, _ = best_size(training, parameters, fold, recipe.max_trees)
-        text = _grown(training, parameters, n_trees)
+        text = grown(training, parameters, n_trees)
     else:
         valid = _known(*valid)
-        text = _grown(training, parameters, recipe.max_trees, (policy.fill_rows(valid[0]), valid[1]))
+        text = grown(training, parameters, recipe.max_trees, (policy.fill_rows(valid[0]), valid[1]))
     n_validation = 0 if valid is None else len(valid[1])
     return Booster(BoosterModel(text, schema.names), policy, len(y), n_validation)
 
@@ -90,7 +91,7 @@ def dataset(
     )
 
 
-def _grown(
+def grown(
     training: lightgbm.Dataset,
     parameters: dict[str, Any],
     n_trees: int,
@@ -113,18 +114,31 @@ def best_size(
     training: lightgbm.Dataset, parameters: dict[str, Any], fold: NDArray[np.int64], max_trees: int
 ) -> tuple[int, float]:
     """The number of trees with the lowest mean log-loss over the folds, and that loss."""
+    n_trees, loss, _ = cross_grown(training, parameters, parts_of(fold), max_trees)
+    return n_trees, loss
+
+
+def parts_of(fold: NDArray[np.int64]) -> Parts:
+    """(rows to learn from, rows held out) of every fold."""
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
+
+
+def cross_grown(
+    training: lightgbm.Dataset, parameters: dict[str, Any], parts: Parts, max_trees: int
+) -> tuple[int, float, list[lightgbm.Booster]]:
+    """The best number of trees over the parts, its mean log-loss, and each part's booster."""
     import lightgbm
 
-    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
     history = lightgbm.cv(
         parameters,
         training,
         max_trees,
         folds=parts,
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+        return_cvbooster=True,
     )
     losses = history["valid binary_logloss-mean"]
-    return int(np.argmin(losses)) + 1, float(np.min(losses))
+    return int(np.argmin(losses)) + 1, float(np.min(losses)), history["cvbooster"].boosters
 
 
 def _unordered(schema: ClinicalSchema) -> list[int]:
