@@ -114,8 +114,8 @@ def report() -> tuple[dict[str, str], dict[str, Any]]:
     lines = ["| one row of cardio70k | p50 | p99 |", "|---|---|---|"]
     lines += [f"| {name} | {p50:.0f} us | {p99:.0f} us |" for name, (p50, p99) in found.items()]
     words = (
-        f"{model.n_trees} trees of {model.n_leaves} leaves, {RUNS:,} calls each, one thread. Ours is bit-equal "
-        f"to `Booster.predict` on {CHECKED} rows, NumPy within {off:.0e}:"
+        f"{model.n_trees} trees of {model.n_leaves} leaves, {RUNS:,} calls each, one thread. Ours is "
+        f"bit-equal to `Booster.predict` on {CHECKED} rows, NumPy within {off:.0e}:"
     )
     return {words: "\n".join(lines)}, {"row_us": found, "trees": model.n_trees, "calls": RUNS}
 
