@@ -63,7 +63,7 @@ def train_booster(
     training = dataset(policy.fill_rows(values), y, schema, parameters)
     if valid is None:
         fold = dealt_folds(patients, y, [1.0] * INNER_FOLDS, seed)
-        n_trees, _ = best_size(training, parameters, fold, recipe.max_trees)
+        n_trees, _, _ = cross_grown(training, parameters, parts_of(fold), recipe.max_trees)
         text = grown(training, parameters, n_trees)
     else:
         valid = _known(*valid)
@@ -108,14 +108,6 @@ def grown(
         callbacks=[] if valid is None else [lightgbm.early_stopping(PATIENCE, verbose=False)],
     )
     return str(booster.model_to_string(num_iteration=booster.best_iteration))
-
-
-def best_size(
-    training: lightgbm.Dataset, parameters: dict[str, Any], fold: NDArray[np.int64], max_trees: int
-) -> tuple[int, float]:
-    """The number of trees with the lowest mean log-loss over the folds, and that loss."""
-    n_trees, loss, _ = cross_grown(training, parameters, parts_of(fold), max_trees)
-    return n_trees, loss
 
 
 def parts_of(fold: NDArray[np.int64]) -> Parts:

@@ -19,17 +19,20 @@ from cardiofusion.tabular.gaps import MissingPolicy
 from cardiofusion.tabular.recipe import Parameters, Recipe
 from cardiofusion.tabular.training import (
     RULE,
+    SMALL_TABLE,
     Outcome,
+    Parts,
     Values,
-    best_size,
+    cross_grown,
     dataset,
     dealt_folds,
+    parts_of,
     require_both,
 )
 
-INNER_FOLDS = 3
+INNER_FOLDS = 3  # of which a large table judges by the first alone
 LEAVES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
-LEARNING_RATE = (0.015, 0.12)
+LEARNING_RATE = (0.03, 0.12)
 L2 = (0.1, 100.0)
 LEAF_ROWS = (5.0, 0.02)  # fewest, and the share of the rows that is most
 FEATURES = (0.3, 1.0)
@@ -87,13 +90,15 @@ def tune(
     rows, outcome, patients = values[known], y[known], patients[known]
     require_both(outcome)
     table = ClinicalTable(schema, MissingPolicy.fit(ClinicalTable(schema, rows)).fill_rows(rows))
-    fold = dealt_folds(patients, outcome, [1.0] * INNER_FOLDS, seed)
+    parts = parts_of(dealt_folds(patients, outcome, [1.0] * INNER_FOLDS, seed))
+    if len(outcome) >= SMALL_TABLE:
+        parts = parts[:1]
     rng, until = np.random.default_rng([seed, 1]), time.monotonic() + budget.seconds
     found: list[Trial] = []
     for number in range(budget.trials + 1):
         drawn = random_parameters(rng, len(outcome)) if number else {}
         tried = replace(recipe, parameters={**recipe.parameters, **drawn})
-        found.append(Trial(tried.parameters, _loss(table, outcome, fold, tried, seed, threads)))
+        found.append(Trial(tried.parameters, _loss(table, outcome, parts, tried, seed, threads)))
         if on_trial is not None:
             on_trial(number, budget.trials)
         if time.monotonic() > until:
@@ -120,9 +125,7 @@ def _logarithmic(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _loss(
-    table: ClinicalTable, y: Outcome, fold: NDArray[np.int64], recipe: Recipe, seed: int, threads: int
-) -> float:
+def _loss(table: ClinicalTable, y: Outcome, parts: Parts, recipe: Recipe, seed: int, threads: int) -> float:
     parameters = recipe.lightgbm_parameters(table.schema, len(y), seed, threads)
     training = dataset(table.values, y, table.schema, parameters)
-    return best_size(training, parameters, fold, recipe.max_trees)[1]
+    return cross_grown(training, parameters, parts, recipe.max_trees)[1]
