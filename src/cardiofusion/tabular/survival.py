@@ -45,6 +45,7 @@ FEW_EVENTS = 20
 LEARNING_RATE = 0.08  # twice the rule's: as good here, in half the time
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the trees
 EQUAL = 0.5
+CLEAR = 2.0  # standard errors
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -199,7 +200,7 @@ def _lines(table: ClinicalTable, periods: Periods, k: int, parts: Parts) -> tupl
 
 
 def _best_share(trees: Values, lines: Values, periods: Periods) -> float:
-    """The share with the lowest loss, where it beats equal shares by a standard error over patients.
+    """The share with the lowest loss, where it beats equal shares by two standard errors over patients.
 
     With few events the best share is chance, and equal shares are hard to beat (Bates and Granger, Oper Res Q
     1969;20:451).
@@ -207,7 +208,7 @@ def _best_share(trees: Values, lines: Values, periods: Periods) -> float:
     losses = {share: _by_patient(share * trees + (1.0 - share) * lines, periods) for share in SHARES}
     best = min(SHARES, key=lambda share: losses[share].sum())
     gain = losses[EQUAL] - losses[best]
-    clear = gain.sum() > gain.std() * np.sqrt(len(gain))
+    clear = gain.sum() > CLEAR * gain.std() * np.sqrt(len(gain))
     return best if clear else EQUAL
 
 
