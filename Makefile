@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
-.PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual speed \
-  peers transcript pictures encoder-pictures clean
+.PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
+  speed peers peers-tabular tabular transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -78,6 +78,14 @@ speed: setup ## the encoder's graph by itself: time, memory, and the same in few
 peers: ## MiniRocket, in an environment of its own
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check aeon==1.6.0
+
+peers-tabular: ## boosted trees, regressions and survival models, in an environment of their own
+	$(PYTHON) -m venv .venv-peers-tabular
+	.venv-peers-tabular/bin/pip install --quiet --disable-pip-version-check numpy==2.4.6 scikit-learn==1.9.1 \
+	  xgboost-cpu==3.2.0 catboost==1.2.10 interpret-core==0.7.8 scikit-survival==0.28.0
+
+tabular: setup ## the clinical row's models beside peers: cardio70k, NHANES I, MUSIC, one row's time, into docs/tabular.md
+	$(BIN)/python benchmarks/tabular.py --write docs/tabular.md
 
 transcript: setup ## README's transcript: runs the demo
 	$(BIN)/python benchmarks/transcript.py $(OUT) --write README.md

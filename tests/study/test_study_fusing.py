@@ -12,7 +12,7 @@ from cardiofusion.cmaf import NOBODY, FusionData
 from cardiofusion.records import ClinicalSchema, ClinicalTable, Column
 from cardiofusion.study.fusing import train_task_fusion
 from cardiofusion.study.groups import Groups
-from cardiofusion.study.sections import Cmaf
+from cardiofusion.study.sections import Booster, Cmaf
 from cardiofusion.study.tables import train_table
 
 N, LEADS, TIMES, WIDTH = 120, 12, 2, 4
@@ -75,7 +75,8 @@ def test_nor_through_the_clinical_row(data, groups, tmp_path):
     table = ClinicalTable(SCHEMA, data.rows.astype(np.float64))
     found = []
     for outcome in (data.outcome, other_outcomes(data.outcome, groups)):
-        train_table(table, outcome, PATIENTS, groups, 2, 7, 1, tmp_path, lambda *_: None)
+        plan = Booster(cross_validation=2)
+        train_table(table, outcome, PATIENTS, groups, plan, 7, 1, tmp_path, lambda *_: None)
         found.append(np.load(tmp_path / "choosing.npy"))
     assert np.array_equal(*found, equal_nan=True)
     assert np.isfinite(found[0][groups.choosing]).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,6 +80,40 @@ def test_curves_start_at_one_and_never_rise(model: SurvivalBooster) -> None:
     assert curves.min() > 0
     at_edges = model.survival(values, model.edges)
     assert np.allclose(1.0 - model.risk(values, 10.0), at_edges[:, -1])
+
+
+def test_a_small_table_is_read_by_lines_and_a_bent_one_by_trees() -> None:
+    rng = np.random.default_rng(4)
+    columns = tuple(Column(f"x{k}") for k in range(12))
+    values = rng.normal(size=(1500, 12))
+    shares, scores = [], []
+    for n, score in ((200, values[:, 0] + values[:, 1]), (1500, 2.5 * np.abs(values[:, 0] * values[:, 1]))):
+        time = rng.exponential(8.0 / np.exp(score))
+        observed = Observed(np.minimum(time, 5.0)[:n], (time <= 5.0)[:n])
+        model = train_survival(values[:n], observed, ClinicalSchema(columns), 5.0, seed=1)
+        other = Observed(np.minimum(time, 5.0)[700:], (time <= 5.0)[700:])
+        shares.append(model.share)
+        scores.append(concordance(other, replace(model, share=1.0).risk(values[700:], 5.0)))
+        assert concordance(other, model.risk(values[700:], 5.0)) >= scores[-1] - 0.01
+    assert shares[0] <= 0.5
+    assert shares[1] >= 0.75
+
+
+def test_intervals_follow_from_the_number_of_events() -> None:
+    for n, events, expected in ((200, 30, 4), (2000, 160, 8), (2000, 1000, 12)):
+        time = np.linspace(0.01, 4.99, n)
+        event = np.arange(n) % (n // events) == 0
+        assert abs(len(time_edges(Observed(time, event), 5.0)) - 1 - expected) <= 1
+
+
+def test_a_patient_is_held_out_whole() -> None:
+    """Twins with a random outcome: inner folds that split them would find that trees know everything."""
+    values, observed, _ = planted(150, 3)
+    shuffled = np.random.default_rng(1).permutation(150)
+    twins = np.repeat(np.arange(150), 2)
+    doubled = Observed(observed.time[shuffled][twins], observed.event[shuffled][twins])
+    model = train_survival(values[twins], doubled, SCHEMA, 6.0, seed=3, groups=twins.astype(np.str_))
+    assert model.booster.model.n_trees < 60
 
 
 def test_a_gap_is_answered(model: SurvivalBooster) -> None:

@@ -309,7 +309,7 @@ class Pipeline:
                     self._horizon_of(outcome),
                     self.patient_ids,
                     self.groups,
-                    self.study.booster.cross_validation,
+                    self.study.booster,
                     self.study.seed,
                     self.study.threads,
                     folder,

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from cardiofusion.datasets import ColumnSpec, TaskSpec
-from cardiofusion.records import Alignment, Column, Modality, Task, TaskKind
+from cardiofusion.records import Alignment, ClinicalSchema, Column, Modality, Task, TaskKind
+from cardiofusion.tabular import Budget, Recipe, sure_directions
+from cardiofusion.tabular.recipe import MAX_TREES
 
 # published data set -> the outcomes it brings
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
@@ -239,10 +241,30 @@ class Split:
 class Booster:
     """The table's model (LightGBM with GOSS). What is left out keeps the engine's own choice."""
 
-    rounds: Annotated[int | None, Key("most trees", low=1, high=100_000)] = None
+    rounds: Annotated[int | None, Key("most trees; early stopping takes fewer", low=1, high=100_000)] = None
     learning_rate: Annotated[float | None, Key("weight of one tree", above=0.0, high=1.0)] = None
     leaves: Annotated[int | None, Key("leaves of one tree", low=2, high=4096)] = None
+    monotone: Annotated[
+        bool, Key("binary tasks: risk never falls as age, systolic pressure ... rise (tabular/monotone.py)")
+    ] = False
+    tuning: Annotated[
+        int, Key("settings tried inside the training patients; 0: the engine's rule", low=0, high=1000)
+    ] = 0
     cross_validation: Annotated[int, Key("folds of the cross-validation by patient", low=2, high=50)] = 5
+
+    @property
+    def budget(self) -> Budget:
+        """Of the search for better settings."""
+        return Budget(self.tuning)
+
+    def recipe(self, schema: ClinicalSchema, binary: bool) -> Recipe:
+        """What departs from the engine's rule. Of several labels one may name health: no directions."""
+        given = {"learning_rate": self.learning_rate, "num_leaves": self.leaves}
+        return Recipe(
+            {name: value for name, value in given.items() if value is not None},
+            sure_directions(schema) if self.monotone and binary else {},
+            self.rounds or MAX_TREES,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cardiofusion.records import BundleError, ClinicalError
 from cardiofusion.tabular.gaps import MissingPolicy
 from cardiofusion.tabular.modeltext import checked_model_text
+from cardiofusion.tabular.singlerow import SingleRow
 
 if TYPE_CHECKING:
     import lightgbm
@@ -35,9 +36,12 @@ class BoosterModel:
     text: str = field(repr=False)
     feature_names: tuple[str, ...]
     _booster: lightgbm.Booster = field(init=False, repr=False, compare=False)
+    _single_row: SingleRow = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_booster", _loaded(self.text, self.feature_names))
+        booster = _loaded(self.text, self.feature_names)
+        object.__setattr__(self, "_booster", booster)
+        object.__setattr__(self, "_single_row", SingleRow(booster, len(self.feature_names)))
 
     @property
     def n_trees(self) -> int:
@@ -50,7 +54,10 @@ class BoosterModel:
 
     def predict_logit(self, values: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:
         """Log-odds [row] of encoded rows [row, column]. Gaps must have been through the MissingPolicy."""
-        raw = self._booster.predict(self._checked(values), raw_score=True, num_threads=threads)
+        rows = self._checked(values)
+        if len(rows) == 1:
+            return np.array([self._single_row(rows)])
+        raw = self._booster.predict(rows, raw_score=True, num_threads=threads)
         return np.asarray(raw, dtype=np.float64)
 
     def contributions(self, values: NDArray[np.float64], threads: int = 1) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ _HEADER = {
     "objective": "binary sigmoid:1",
 }
 _HEADER_KEYS = {*_HEADER, "max_feature_idx", "feature_names", "feature_infos", "tree_sizes"}
+_MONOTONE = "monotone_constraints"  # in the header of a model that was grown under constraints
 
 Fields = dict[str, str]
 Integers = NDArray[np.int64]
@@ -45,8 +46,14 @@ def checked_model_text(text: str, feature_names: Sequence[str]) -> str:
     if header.get("feature_names", "").split(" ") != list(feature_names):
         raise ValueError(f"its features are not {', '.join(feature_names)}")
     expected = {**_HEADER, "max_feature_idx": str(len(feature_names) - 1)}
-    if any(header.get(key) != value for key, value in expected.items()) or set(header) != _HEADER_KEYS:
+    if (
+        any(header.get(key) != value for key, value in expected.items())
+        or set(header) - {_MONOTONE} != _HEADER_KEYS
+    ):
         raise ValueError("it is not a model of one target in the format known here")
+    if _MONOTONE in header:
+        _require_length(_integers(header, _MONOTONE), len(feature_names))
+        _require_within(_integers(header, _MONOTONE), -1, 1)
     trees = _trees(body, header)
     for number, tree in enumerate(trees):
         _check_tree(_fields(tree), number, len(feature_names))
