@@ -45,6 +45,7 @@ def _trained(plan: Booster, folder: Path, targets: int = 1) -> tuple[list[dict],
     train_table(
         ClinicalTable(SCHEMA, values),
         outcome,
+        None,
         patients,
         groups,
         plan,

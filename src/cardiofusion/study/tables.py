@@ -60,7 +60,7 @@ def train_table(
 ) -> None:
     """Write the boosters, their policies and the cross-validation of every target into `folder`.
 
-    outcome: [row, target]; with a horizon (years) that of a survival task, [row, 2]: nothing is searched then.
+    outcome: [row, target]; with a horizon (years) that of a survival task [row, 2]: nothing is searched then.
     """
     if len(table) <= SMALL_COHORT:
         threads = 1  # two would wait for each other longer than they work
