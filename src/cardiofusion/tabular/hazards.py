@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,9 +71,14 @@ class LinearHazards:
 
 
 def risk_logit(hazard_logits: NDArray[np.floating[Any]]) -> Values:
-    """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each."""
-    through = np.logaddexp(0.0, np.asarray(hazard_logits, np.float64)).sum(axis=1)  # -log of survival
-    return np.asarray(through + np.log(-np.expm1(-through)))  # log(exp(through) - 1) without overflow
+    """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each; NaN stays."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(reduce(_either, np.asarray(hazard_logits, np.float64).T))
+
+
+def _either(one: Values, other: Values) -> Values:
+    """Log-odds of either of two events: odds a + b + ab, exact however rare or sure they are."""
+    return np.asarray(np.logaddexp(np.logaddexp(one, other), one + other))
 
 
 def linear_path(

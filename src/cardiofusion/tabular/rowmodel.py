@@ -36,10 +36,10 @@ class RowModel(Protocol):
 
 def load_booster(document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> RowModel:
     """What `to_json` of a booster of either kind gave, with the trees' text. Raises BundleError."""
-    kind = SurvivalBooster if "edges" in document else Booster
     try:
+        kind = SurvivalBooster if "edges" in document else Booster
         return kind.from_json(document, text, names)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         what = f"a booster's entry is damaged: {error}"
         raise BundleError("bundle.booster", what, "train again") from error
 

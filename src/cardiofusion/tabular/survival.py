@@ -140,7 +140,8 @@ class SurvivalBooster:
         """The inverse of `to_json`, with the trees' text and the schema's columns. Raises BundleError."""
         edges, share = np.asarray(document["edges"], np.float64), float(document["share"])
         lines = LinearHazards.from_json(document["lines"])
-        follow = edges.ndim == 1 and len(edges) > 1 and edges[0] == 0.0 and bool((np.diff(edges) > 0).all())
+        follow = edges.ndim == 1 and len(edges) > 1 and bool((np.diff(edges) > 0).all())
+        follow = follow and edges[0] == 0.0 and bool(np.isfinite(edges[-1]))
         sizes = len(lines.levels) == len(edges) - 1 and len(lines.design.categories) == len(names)
         sizes = sizes and len(lines.slopes) == len(lines.design.columns)
         if not (follow and sizes and 0.0 <= share <= 1.0):
@@ -215,7 +216,9 @@ def _trees(
     """The booster of all rows, and held-out log-odds [person-period], NaN where none was held out."""
     longer = ClinicalSchema((*table.schema, Column(INTERVAL, low=0, high=k - 1)))
     rows = _with_interval(table.values[periods.patient], periods.interval)
-    policy = MissingPolicy.fit(ClinicalTable(longer, rows))
+    # What a gap means follows from patients: a row stands here once for every interval of its patient.
+    once = _with_interval(table.values, np.zeros(len(table), np.intp))
+    policy = MissingPolicy.fit(ClinicalTable(longer, once))
     rows = policy.fill_rows(rows)
     parameters = recipe.lightgbm_parameters(longer, len(rows), seed, threads)
     training = dataset(rows, periods.y, longer, parameters)
