@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,8 +84,13 @@ def hazard_targets(observed: Observed, edges: Values) -> NDArray[np.float32]:
 
 def risk_logit(hazard_logits: NDArray[np.floating[Any]]) -> Values:
     """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each."""
-    through = np.logaddexp(0.0, np.asarray(hazard_logits, np.float64)).sum(axis=1)  # -log of survival
-    return np.asarray(through + np.log(-np.expm1(-through)))  # log(exp(through) - 1) without overflow
+    of_either = reduce(_either, np.asarray(hazard_logits, np.float64).T)
+    return np.asarray(of_either)
+
+
+def _either(one: Values, other: Values) -> Values:
+    """Log-odds of either of two events: odds a + b + ab, exact however rare or sure they are."""
+    return np.asarray(np.logaddexp(np.logaddexp(one, other), one + other))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +130,8 @@ class SurvivalBooster:
     def from_json(cls, document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> SurvivalBooster:
         """The inverse of `to_json`, with the model's text and the schema's columns. Raises BundleError."""
         edges = np.asarray(document["edges"], np.float64)
-        if edges.ndim != 1 or len(edges) < 2 or edges[0] != 0.0 or not (np.diff(edges) > 0).all():
+        rises = edges.ndim == 1 and len(edges) >= 2 and bool((np.diff(edges) > 0).all())
+        if not rises or edges[0] != 0.0 or not np.isfinite(edges[-1]):
             raise BundleError("bundle.booster", "intervals of time do not follow each other", "train again")
         return cls(Booster.from_json(document, text, (*names, INTERVAL)), edges)
 
@@ -156,10 +163,10 @@ class SurvivalBooster:
 
 def load_booster(document: Mapping[str, Any], text: str, names: tuple[str, ...]) -> RowModel:
     """What `to_json` of a booster of either kind gave, with the model's text. Raises BundleError."""
-    kind = SurvivalBooster if "edges" in document else Booster
     try:
+        kind = SurvivalBooster if "edges" in document else Booster
         return kind.from_json(document, text, names)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(
             "bundle.booster", f"a booster's entry is damaged: {error}", "train again"
         ) from error
