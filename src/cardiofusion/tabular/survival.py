@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.metrics import Observed
-from cardiofusion.records import BundleError, ClinicalSchema, Column, DatasetError
+from cardiofusion.records import BundleError, ClinicalSchema, ClinicalTable, Column, DatasetError
 from cardiofusion.tabular.booster import Booster, BoosterModel
+from cardiofusion.tabular.gaps import MissingPolicy
 from cardiofusion.tabular.training import train_booster
 
 INTERVALS = 12
@@ -83,9 +84,9 @@ def hazard_targets(observed: Observed, edges: Values) -> NDArray[np.float32]:
 
 
 def risk_logit(hazard_logits: NDArray[np.floating[Any]]) -> Values:
-    """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each."""
-    of_either = reduce(_either, np.asarray(hazard_logits, np.float64).T)
-    return np.asarray(of_either)
+    """Log-odds [row] of the event in any interval, from log-odds [row, interval] of it in each; NaN stays."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(reduce(_either, np.asarray(hazard_logits, np.float64).T))
 
 
 def _either(one: Values, other: Values) -> Values:
@@ -196,7 +197,9 @@ def train_survival(
     if valid is not None:
         whose, when, came = person_periods(valid[1], edges)
         stopping = _with_interval(valid[0][whose], when), came
-    booster = train_booster(rows, y, longer, seed, stopping, people[patient], threads)
+    # What a gap means follows from patients: a row stands here once for every interval of its patient.
+    policy = MissingPolicy.fit(ClinicalTable(longer, _with_interval(values, np.zeros(len(values), np.intp))))
+    booster = train_booster(rows, y, longer, seed, stopping, people[patient], threads, policy)
     return SurvivalBooster(booster, edges)
 
 

@@ -75,11 +75,13 @@ def train_booster(
     valid: tuple[Values, Outcome] | None = None,
     groups: NDArray[np.str_] | None = None,
     threads: int = 1,
+    policy: MissingPolicy | None = None,
 ) -> Booster:
     """Boosted trees for one target: encoded rows [n, column] and outcomes [n] (NaN: row left out).
 
     valid: rows that tell when to stop. Without them, a small table finds its number of trees by
     cross-validation and a large one sets some rows aside; whole `groups` (patients) at a time.
+    policy: what gaps mean; else it follows from the rows.
     The same seed and threads give the same model. Raises DatasetError where the rows do not have both
     outcomes.
     """
@@ -91,7 +93,7 @@ def train_booster(
         kept = _folds(patients, y, (1.0 - KEPT_TO_STOP, KEPT_TO_STOP), seed) == 1
         valid = values[kept], y[kept]
         values, y = values[~kept], y[~kept]
-    policy = MissingPolicy.fit(ClinicalTable(schema, values))
+    policy = policy or MissingPolicy.fit(ClinicalTable(schema, values))
     parameters = booster_parameters(len(y), seed, threads)
     training = _dataset(policy.fill_rows(values), y, schema, parameters)
     if valid is None:
