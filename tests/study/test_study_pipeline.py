@@ -21,10 +21,12 @@ from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import new_study, parse_study, read_study, report_path, train_study
 
-LEARNING = ("read-cohort", "pretrain", "embed-cohort", "boost-event", "boost-findings",
-            "boost-survival-5-years", "fuse-event", "fuse-findings", "fuse-survival", "phenotypes",
-            *(f"{stage}-{task}" for task in ("event", "findings", "survival") for stage in ("compare", "dealt")),
-            )  # fmt: skip
+TASKS = ("event", "findings", "survival")
+LEARNING = (
+    *("read-cohort", "pretrain", "embed-cohort", "phenotypes"),
+    *("boost-event", "boost-findings", "boost-survival-5-years"),
+    *(f"{stage}-{task}" for stage in ("fuse", "compare", "dealt") for task in TASKS),
+)
 AFTER_CMAF = {name for name in LEARNING if name.startswith(("fuse-", "compare-", "dealt-"))}
 PATIENTS = 300
 README = Path(__file__).resolve().parents[2] / "README.md"
