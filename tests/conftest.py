@@ -37,6 +37,7 @@ dataset = "virtual"
 patients = 640
 [tasks.event]
 [tasks.findings]
+[tasks.survival]
 [pretrain]
 virtual = 200
 epochs = 2
@@ -53,6 +54,7 @@ epochs = 3
 bootstraps = 2
 [evaluation]
 bootstraps = 50
+label_shuffles = 2
 """
 
 

@@ -67,7 +67,14 @@ def test_assess_reads_files_and_prints_words(run, tiny_bundle, virtual_patient):
     assert ran.code == 0
     assert ran.err == ""
     assert ran.out.startswith(NOTICE)
-    for word in ("Answer: event", "Answer: findings", "Quality", "From"):
+    for word in (
+        "Answer: event",
+        "Answer: findings",
+        "Answer: survival",
+        "within 5 years",
+        "Quality",
+        "From",
+    ):
         assert word in ran.out
 
 
@@ -196,7 +203,7 @@ def test_inspect_a_bundle(run, tiny_bundle, tiny_system):
     found = json.loads(run("inspect", tiny_bundle, "--json").out)
     assert found["what"] == "bundle"
     assert found["hash"] == tiny_system.bundle.hash
-    assert [task["name"] for task in found["tasks"]] == ["event", "findings"]
+    assert [task["name"] for task in found["tasks"]] == ["event", "findings", "survival"]
     words = run("inspect", tiny_bundle)
     assert words.code == 0
     assert tiny_system.bundle.hash in words.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -76,6 +77,38 @@ def test_nobody_at_all_gets_one_finite_answer(model: CMAF, tokens: Tensor, row: 
     logits = ask(model, tokens, row, NO, NO).logits
     assert bool(torch.isfinite(logits).all())
     torch.testing.assert_close(logits, logits[:1].expand_as(logits), rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def gates(model: CMAF) -> Iterator[Tensor]:
+    """The model's gates, to be set; open again afterwards."""
+    yield model.gate
+    model.gate.fill_(1.0)
+
+
+@pytest.mark.parametrize(("closed", "other"), [((0.0, 1.0), {"has_ecg": NO}), ((1.0, 0.0), {"has_row": NO})])
+def test_a_closed_gate_leaves_exactly_the_other_views_answer(
+    model: CMAF,
+    tokens: Tensor,
+    row: Tensor,
+    gates: Tensor,
+    closed: tuple[float, float],
+    other: dict[str, Tensor],
+) -> None:
+    alone, fused = ask(model, tokens, row, **other).logits, ask(model, tokens, row).logits
+    gates.copy_(torch.tensor(closed))
+    torch.testing.assert_close(ask(model, tokens, row).logits, alone, rtol=0, atol=1e-6)
+    assert not torch.allclose(fused, alone, atol=1e-3)
+
+
+def test_an_absent_modality_adds_nothing(model: CMAF, tokens: Tensor, row: Tensor, gates: Tensor) -> None:
+    """Nobody's answer is 0 log-odds, and each side's own answer does not know of the gates."""
+    assert not bool(ask(model, tokens, row, NO, NO).logits.any())
+    sides = [ask(model, tokens, row, YES, NO).logits, ask(model, tokens, row, NO, YES).logits]
+    gates.copy_(torch.tensor([0.2, 0.7]))
+    again = [ask(model, tokens, row, YES, NO).logits, ask(model, tokens, row, NO, YES).logits]
+    for side, same_side in zip(sides, again, strict=True):
+        torch.testing.assert_close(side, same_side, rtol=0, atol=0)
 
 
 def test_an_absent_row_is_not_a_row_of_gaps(model: CMAF, tokens: Tensor, row: Tensor) -> None:

@@ -23,7 +23,7 @@ from cardiofusion.cmaf import (
 )
 from cardiofusion.cmaf import training as training_module
 from cardiofusion.cmaf.model import Attended, FeatureTokens
-from cardiofusion.cmaf.training import VIEWS, View
+from cardiofusion.cmaf.training import GATES, VIEWS, View
 from cardiofusion.records import ClinicalSchema, ClinicalTable, Column
 from cardiofusion.tmae import workers
 
@@ -202,8 +202,9 @@ def test_early_stopping_keeps_the_best_epoch(data: FusionData, monkeypatch: pyte
     losses = [loss for loss, _ in seen]
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + options.patience < options.epochs
-    assert same(weights(model), seen[best][1])
-    assert not same(weights(model), seen[-1][1])
+    learnt = weights(model) | {"gate": torch.ones(2)}  # gates are set afterwards
+    assert same(learnt, seen[best][1])
+    assert not same(learnt, seen[-1][1])
 
 
 def test_unknown_outcomes_teach_nothing(data: FusionData) -> None:
@@ -268,3 +269,82 @@ def test_two_that_train_at_once_end_as_each_alone(data: FusionData) -> None:
     assert same(alone[0], together[0])
     assert same(alone[1], together[1])
     assert not same(alone[0], alone[1])
+
+
+# --- gates: a modality that does harm beside the other is turned down --------------------------------------
+
+
+def log_loss(outcome: NDArray[np.float32], logits: NDArray[np.float32]) -> float:
+    return float(np.mean(np.logaddexp(0.0, logits) - outcome * logits))
+
+
+def useless_ecg(n: int = 1600) -> FusionData:
+    """Tokens of pure noise, many and wide enough to learn by heart, beside a row that knows half."""
+    data, rng = planted(n), np.random.default_rng(6)
+    tokens = rng.normal(size=(n, NOISY.n_ecg_tokens, NOISY.ecg_width)).astype(np.float32)
+    blurred = (data.rows[:, 0] - 50) / 10 + 1.5 * rng.normal(size=n) > 0
+    return replace(data, tokens=tokens, outcome=blurred[:, None].astype(np.float32))
+
+
+NOISY = replace(TINY, ecg_width=24, n_targets=1)
+
+
+@pytest.fixture(scope="module")
+def gated() -> tuple[CMAF, FusionData]:
+    data = useless_ecg()
+    options = FusionOptions(epochs=8, batch=16, learning_rate=1e-2, patience=8)
+    return train_fusion(data, TRAIN[:300], STOP, NOISY, edges_of(data), options, seed=0), data
+
+
+def test_one_gate_is_lowered_at_a_time_and_open_comes_first() -> None:
+    assert GATES[0] == (1.0, 1.0)
+    assert len(set(GATES)) == len(GATES)
+    assert all(max(gates) == 1.0 and min(gates) >= 0.0 for gates in GATES)
+    assert {(0.0, 1.0), (1.0, 0.0)} < set(GATES)
+
+
+def test_an_ecg_of_noise_is_turned_down_and_new_patients_are_better_off(
+    gated: tuple[CMAF, FusionData],
+) -> None:
+    model, data = gated
+    ecg, row = model.gate.tolist()
+    assert ecg < 1.0
+    assert row == 1.0
+    found = log_loss(data.outcome[TEST], fusion_logits(model, data, TEST, "ecg+row"))
+    opened = CMAF(NOISY, edges_of(data))
+    opened.load_state_dict(weights(model) | {"gate": torch.ones(2)})
+    assert found <= log_loss(data.outcome[TEST], fusion_logits(opened, data, TEST, "ecg+row"))
+
+
+def test_gates_are_those_of_the_lowest_loss_on_the_stopping_rows(gated: tuple[CMAF, FusionData]) -> None:
+    model, data = gated
+    trial, losses = CMAF(NOISY, edges_of(data)), []
+    for gates in GATES:
+        trial.load_state_dict(weights(model) | {"gate": torch.tensor(gates)})
+        losses.append(log_loss(data.outcome[STOP], fusion_logits(trial, data, STOP, "ecg+row")))
+    assert model.gate.tolist() == pytest.approx(GATES[int(np.argmin(losses))])
+
+
+def test_gates_do_not_touch_who_has_one_modality(gated: tuple[CMAF, FusionData]) -> None:
+    model, data = gated
+    for view in ("ecg", "row"):
+        answers = []
+        for gates in ((1.0, 1.0), (0.3, 0.6)):
+            trial = CMAF(NOISY, edges_of(data))
+            trial.load_state_dict(weights(model) | {"gate": torch.tensor(gates)})
+            answers.append(fusion_logits(trial, data, TEST[:50], view))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.parametrize("lacking", ["ecg", "row", "outcome"])
+def test_gates_stay_open_where_nobody_can_set_them(data: FusionData, lacking: str) -> None:
+    alone = {
+        "ecg": replace(data, ecg=np.where(np.isin(np.arange(1600), STOP), NOBODY, data.ecg)),
+        "row": replace(data, has_row=~np.isin(np.arange(1600), STOP)),
+        "outcome": replace(
+            data, outcome=np.where(np.isin(np.arange(1600), STOP)[:, None], np.nan, data.outcome)
+        ),
+    }[lacking]
+    model = CMAF(TINY, edges_of(data))
+    training_module._set_gates(model.eval(), alone, STOP)
+    assert model.gate.tolist() == [1.0, 1.0]

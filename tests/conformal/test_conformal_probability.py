@@ -94,3 +94,25 @@ def test_a_logit_that_is_no_number_is_refused():
     with pytest.raises(CalibrationError) as caught:
         fit_probability(np.array([0.0, np.inf]), np.array([0, 1]))
     assert caught.value.code == "conformal.logit"
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 4)), min_size=3, max_size=30))
+def test_whole_weights_are_repeated_rows(rows):
+    logit, y, weight = np.array(rows, dtype=np.float64).T
+    times = weight.astype(int)
+    repeated = fit_probability(np.repeat(logit, times), np.repeat(y, times))
+    found = fit_probability(logit, y, weight)
+    assert (found.slope, found.intercept) == pytest.approx((repeated.slope, repeated.intercept), abs=1e-6)
+
+
+def test_weights_make_up_for_who_was_lost():
+    rng = np.random.default_rng(3)
+    logit = rng.normal(-1, 1.5, 20_000)
+    y = (rng.random(20_000) < 1 / (1 + np.exp(-logit))).astype(float)
+    seen = rng.random(20_000) < np.where(y == 1, 0.9, 0.3)
+    y[~seen] = np.nan
+    weight = np.where(seen, np.where(y == 1, 1 / 0.9, 1 / 0.3), 0.0)
+    fitted = fit_probability(logit, y, weight)
+    assert (fitted.slope, fitted.intercept) == pytest.approx((1.0, 0.0), abs=0.08)
+    assert fit_probability(logit, y).intercept > 0.8

@@ -20,7 +20,7 @@ from cardiofusion.conformal import (
     p_values,
     patients_needed,
 )
-from cardiofusion.metrics import coverage_by_class
+from cardiofusion.metrics import Observed, coverage_by_class
 from cardiofusion.records import CalibrationError
 
 SLOW = os.environ.get("CARDIOFUSION_SLOW") == "1"
@@ -223,3 +223,87 @@ def test_a_set_can_be_empty_full_or_decided():
     target = ConformalTarget("x", 0.9, (0.3, 0.3), (50, 50))
     assert target.sets(np.array([0.1, 0.5, 0.9])).tolist() == [[True, False], [False, False], [False, True]]
     assert ConformalTarget("x", 0.9, (0.6, 0.6), (50, 50)).sets(np.array([0.5])).tolist() == [[True, True]]
+
+
+# --- weights: outcomes that were seen with a known chance --------------------------------------------------
+
+WHOLE = st.lists(st.integers(1, 5), min_size=80, max_size=80)
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALIBRATION, st.floats(0.05, 0.9), st.sampled_from([0.25, 1.0, 3.0, 1e6]))
+def test_equal_weights_change_nothing(rows, coverage, each):
+    p, y = _arrays(rows)
+    assert calibrate("x", p, y, coverage, np.full(len(y), each)) == calibrate("x", p, y, coverage)
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALIBRATION, WHOLE, st.floats(0.05, 0.9))
+def test_whole_weights_are_repeated_rows_and_a_new_patient_as_heavy_as_any(rows, whole, coverage):
+    p, y = _arrays(rows)
+    weight = np.array(whole[: len(y)])
+    found = calibrate("x", p, y, coverage, weight)
+    for label in (0, 1):
+        of = np.repeat(y, weight) == label
+        strange = np.sort(np.repeat(np.abs(label - p), weight)[of])
+        rank = int(np.ceil(coverage * (len(strange) + weight.max()) - 1e-9))
+        assert found.quantile[label] == (strange[rank - 1] if rank <= len(strange) else 1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALIBRATION, WHOLE, st.floats(0.05, 0.9))
+def test_who_was_lost_sets_no_quantile(rows, whole, coverage):
+    """A weight of 0 stands beside an outcome that is not known: neither moves anything."""
+    p, y = _arrays(rows)
+    weight = np.array(whole[: len(y)], dtype=np.float64)
+    lost = np.append(y, np.full(20, np.nan)), np.append(p, np.linspace(0, 1, 20))
+    with_lost = calibrate("x", lost[1], lost[0], coverage, np.append(weight, np.zeros(20)))
+    assert with_lost == calibrate("x", p, y, coverage, weight)
+
+
+def test_one_patient_who_stands_for_very_many_leaves_nothing_ruled_out():
+    """Nothing is known of somebody as heavy as all others together: no answer is refused."""
+    p, y = np.linspace(0.1, 0.9, 60), np.arange(60) % 2
+    weight = np.where(np.arange(60) == 7, 500.0, 1.0)
+    assert calibrate("x", p, y, 0.9, weight).quantile[0] == 1.0
+    assert max(calibrate("x", p, y, 0.9).quantile) < 1.0
+
+
+def _followed(n, rng):
+    """A risk by 5 years, whether the event comes by then, and what of it is seen under heavy censoring."""
+    score = rng.normal(size=n)
+    rate = np.exp(1.3 * score) / 8.0
+    time, until = rng.exponential(1 / rate), rng.exponential(4.0, n)
+    return (
+        1 - np.exp(-5.0 * rate),
+        (time <= 5.0).astype(float),
+        Observed(np.minimum(time, until), time <= until),
+    )
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_the_promise_holds_where_patients_were_lost_at_random(coverage):
+    """Against new patients' true outcomes. One trial covers a beta-binomial share: trials are averaged."""
+    rng, trials = np.random.default_rng(4), 150
+    shares = np.empty((trials, 2, 2))  # [trial, weighted or not, class]
+    for trial in range(trials):
+        p, _, seen = _followed(400, rng)
+        new, truth, _ = _followed(400, rng)
+        for k, weight in enumerate((seen.weight(5.0), None)):
+            sets = calibrate("x", p, seen.status(5.0), coverage, weight).sets(new)
+            shares[trial, k] = coverage_by_class(truth, sets)
+    mean, error = shares.mean(axis=0), shares.std(axis=0, ddof=1) / np.sqrt(trials)
+    assert (mean[0] > coverage - 3 * error[0]).all()
+    assert mean[0].max() < coverage + 0.06  # nor are the sets idle
+    assert (
+        mean[1, 1] < coverage - 3 * error[1, 1]
+    )  # late events were lost more often, and are the harder ones
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALIBRATION, WHOLE)
+def test_coverage_counts_a_row_as_often_as_its_weight(rows, whole):
+    p, y = _arrays(rows)
+    weight, sets = np.array(whole[: len(y)]), np.column_stack([p < 0.6, p > 0.3])
+    repeated = coverage_by_class(np.repeat(y, weight), np.repeat(sets, weight, axis=0))
+    assert coverage_by_class(y, sets, weight) == pytest.approx(repeated)

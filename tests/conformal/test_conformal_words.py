@@ -48,3 +48,24 @@ def test_the_guarantee_names_level_n_and_its_assumption(kind):
     for told in ("95 %", "31", "on average over draws of the calibration patients", "exchangeable"):
         assert told in words
     assert ("one by one" in words) == (kind == "multi_label")
+
+
+@pytest.mark.parametrize(
+    ("included", "words"),
+    [
+        ([True, False], "death within 5 years: no"),
+        ([False, True], "death within 5 years: yes"),
+        ([True, True], "cannot rule out death within 5 years"),
+        ([False, False], "death within 5 years: unlike the patients it learnt from"),
+    ],
+)
+def test_words_of_a_survival_task_say_by_when(included, words):
+    task = Task("outlook", ("death",), "survival", horizon=5.0)
+    assert describe_set(task, np.array([included])) == (words,)
+
+
+def test_the_guarantee_of_a_survival_task_owns_up_to_who_was_lost():
+    words = guarantee_words("survival", 0.9, 31)
+    assert "lost" in words
+    assert "nothing to do with the risk" in words
+    assert "lost" not in guarantee_words("binary", 0.9, 31)

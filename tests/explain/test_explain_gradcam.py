@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.explain import PlantedWindow, cam_peaks, grad_cam, planted_cause_hit, upsample_map
+from cardiofusion.explain import (
+    PlantedWindow,
+    cam_peaks,
+    directions,
+    grad_cam,
+    planted_cause_hit,
+    upsample_map,
+)
 from cardiofusion.explain.gradcam import runs
-from cardiofusion.records import InputError
+from cardiofusion.records import InputError, Task
 
 LEADS = ("I", "II", "V1", "V2")
 
@@ -135,3 +142,11 @@ def test_random_peaks_hit_as_often_as_the_window_is_large() -> None:
     hits = [planted_cause_hit(rng.uniform(size=(4, 100)), window, LEADS, 10.0) for _ in range(2000)]
     assert window.share(LEADS, 10.0) == pytest.approx(0.25)
     assert np.mean(hits) == pytest.approx(0.25, abs=0.04)
+
+
+def test_what_a_map_is_about() -> None:
+    """A target is one output; a survival task's one target is all its hazards alike."""
+    labels, survival = (Task("t", ("a", "b", "c"), "multi_label"), Task("t", ("a",), "survival", horizon=1.0))
+    assert directions(labels, 3).tolist() == np.eye(3).tolist()
+    assert directions(survival, 4).tolist() == [[0.25] * 4]
+    assert directions(survival, 1).tolist() == [[1.0]]

@@ -100,3 +100,17 @@ def test_the_interval_holds_the_truth_about_95_times_in_100():
         hits += low <= truth <= high
     # Percentile intervals are a little short; five standard errors of a 94 % rate besides.
     assert abs(hits / trials - 0.94) < 5 * np.sqrt(0.94 * 0.06 / trials)
+
+
+def test_a_weighted_measure_counts_rows_as_often_as_they_say() -> None:
+    """Values, and every draw of patients, are those of rows written down as often as they weigh."""
+    rng = np.random.default_rng(8)
+    y, score, weight = rng.integers(0, 2, 80).astype(float), rng.normal(size=80), rng.integers(1, 4, 80)
+    y[:5] = np.nan
+    patients, often = np.arange(80) // 2, np.repeat(np.arange(80), weight)
+    for metric in (roc_auc, average_precision, brier):
+        measure, repeated = Measure(metric, y, score, weight), Measure(metric, y[often], score[often])
+        assert measure.value() == pytest.approx(repeated.value())
+        drawn = replicates([measure], patients, np.random.default_rng(1), 30)
+        again = replicates([repeated], patients[often], np.random.default_rng(1), 30)
+        assert drawn == pytest.approx(again)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.metrics import (
     Observed,
+    brier,
     brier_curve,
     censoring,
     concordance,
@@ -18,6 +19,7 @@ from cardiofusion.metrics import (
     kaplan_meier,
     mean_interval,
     patient_draws,
+    roc_auc,
 )
 
 Array = NDArray[np.float64]
@@ -144,3 +146,68 @@ def test_without_an_event_there_is_no_number() -> None:
 def test_an_unknown_outcome_is_not_taken_for_censored() -> None:
     with pytest.raises(ValueError, match="leave its row out"):
         Observed.of(np.array([[2.0, 1.0], [np.nan, np.nan]]))
+
+
+# --- at a horizon: who counts, and how much ----------------------------------------------------------------
+
+
+def test_whose_status_is_known_at_ties_with_the_horizon() -> None:
+    """An event at the horizon came within it; who is censored there was seen to get through."""
+    observed = Observed(np.array([5.0, 5.0, 4.0, 4.0, 6.0, 6.0]), np.array([True, False] * 3))
+    np.testing.assert_array_equal(observed.status(5.0), [1, 0, 1, np.nan, 0, 0])
+
+
+def test_weights_by_hand_with_ties() -> None:
+    """At 2 an event and a censoring of 5: the event came first, so one of the 4 left is lost."""
+    observed = Observed(np.array([2.0, 2.0, 3.0, 4.0, 5.0]), np.array([True, False, False, True, False]))
+    # Lost: 1 of 4 at 2, 1 of 3 at 3. So the two who remain stand for 4/3 x 3/2 = 2 patients each.
+    assert observed.weight(5.0) == pytest.approx([1.0, 0.0, 0.0, 2.0, 2.0])
+    assert observed.weight(3.0) == pytest.approx([1.0, 0.0, 4 / 3, 4 / 3, 4 / 3])
+    assert observed.weight(1.0) == pytest.approx(np.ones(5))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.booleans(), st.integers(1, 12))
+def test_weighted_shares_are_those_of_kaplan_and_meier(seed: int, whole: bool, horizon: int) -> None:
+    observed, _ = drawn(seed, 40, whole)
+    status, weight = observed.status(horizon), observed.weight(horizon)
+    assert np.array_equal(weight == 0, np.isnan(status))
+    assert (weight[weight > 0] >= 1).all()
+    came = float(np.sum(weight * np.nan_to_num(status))) / 40
+    assert came == pytest.approx(1 - kaplan_meier(observed).at([horizon])[0])
+    if (observed.time >= horizon).any():
+        assert weight.sum() == pytest.approx(40)
+
+
+def test_without_censoring_everybody_counts_once() -> None:
+    observed = Observed(np.array([3.0, 1.0, 2.0, 2.0]), np.ones(4, bool))
+    assert observed.weight(2.5).tolist() == [1.0] * 4
+    assert observed.status(2.5).tolist() == [0.0, 1.0, 1.0, 1.0]
+
+
+def test_weighted_figures_are_the_numbers_of_scikit_survival() -> None:
+    """Version 0.28.0: cumulative_dynamic_auc, brier_score and Kaplan-Meier at 5 years."""
+    time = [1.3, 2.1, 2.9, 3.2, 4.7, 5.1, 5.8, 6.4, 7.7, 8.2, 0.6, 9.1, 3.9, 2.4, 6.9, 5.5]
+    event = [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 0]
+    risk = np.array([0.9, 0.3, 0.4, 0.7, 0.2, 0.8, 0.1, 0.5, 0.35, 0.15, 0.6, 0.25, 0.55, 0.95, 0.45, 0.65])
+    observed = Observed.of(np.column_stack([time, event]))
+    status, weight = observed.status(5.0), observed.weight(5.0)
+    assert roc_auc(status, risk, weight) == pytest.approx(0.82246377, abs=1e-8)
+    assert brier(status, risk, weight) == pytest.approx(0.187625, abs=1e-12)
+    assert np.nansum(weight * status) / 16 == pytest.approx(0.3538461538461538, abs=1e-12)
+
+
+def test_weights_undo_the_censoring() -> None:
+    """Early events are the riskier ones: without weights, those seen look too risky and too easy to tell."""
+    rng = np.random.default_rng(11)
+    score = rng.normal(size=40_000)
+    time, until = rng.exponential(8.0 / np.exp(1.2 * score)), rng.exponential(4.0, 40_000)
+    truth, seen = (time <= 5.0).astype(float), Observed(np.minimum(time, until), time <= until)
+    status, weight, risk = seen.status(5.0), seen.weight(5.0), 1 - np.exp(-5.0 / 8.0 * np.exp(1.2 * score))
+    known = weight > 0
+    for metric in (roc_auc, brier):
+        weighed, plain = (metric(status, risk, w) - metric(truth, risk) for w in (weight, None))
+        assert abs(weighed) < 0.005
+        assert abs(plain) > 0.01
+    assert np.average(status[known], weights=weight[known]) == pytest.approx(truth.mean(), abs=0.01)
+    assert status[known].mean() > truth.mean() + 0.1

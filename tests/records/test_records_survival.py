@@ -1,4 +1,4 @@
-"""A survival task: what it needs, what a cohort of one checks, and that nothing takes it for labels."""
+"""A survival task: what it needs, what a cohort of one checks, and what a bundle writes of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardiofusion.bundle.schema_json import task_to_json
-from cardiofusion.conformal import describe_set
+from cardiofusion.bundle.schema_json import task_from_json, task_to_json
 from cardiofusion.evaluate import evaluate_task
-from cardiofusion.records import Cohort, DatasetError, InputError, Task
+from cardiofusion.records import BundleError, Cohort, DatasetError, InputError, Task
 
 DEATH = Task("death", ("death",), "survival", horizon=4.0)
 
@@ -26,6 +25,12 @@ def cohort(times: list[tuple[float, float]]) -> Cohort:
 def test_one_target_and_a_horizon() -> None:
     assert DEATH.targets == ("death",)
     assert Task("d", ("no", "yes"), "binary").horizon is None
+
+
+@pytest.mark.parametrize(("horizon", "words"), [(10.0, "10"), (2.5, "2.5"), (0.25, "0.25")])
+def test_by_when_is_told_as_people_say_it(horizon: float, words: str) -> None:
+    assert Task("d", ("death",), "survival", horizon=horizon).by_when == f" within {words} years"
+    assert Task("d", ("no", "yes"), "binary").by_when == ""
 
 
 @pytest.mark.parametrize(
@@ -77,22 +82,26 @@ def test_a_cohort_of_any_times_is_right_or_refused(times: list[tuple[float, floa
     assert set(known[:, 1].tolist()) <= {0.0, 1.0}
 
 
-def test_what_knows_only_labels_refuses_it() -> None:
-    for use in (
-        lambda: DEATH.label_kind,
-        lambda: task_to_json(DEATH),
-        lambda: describe_set(DEATH, np.array([[True, False]])),
-    ):
-        with pytest.raises(InputError, match="when, not whether") as caught:
-            use()
-        assert caught.value.code == "task.kind"
-        assert caught.value.hint
+@given(st.floats(0.0, 1e6, exclude_min=True))
+def test_a_bundle_gives_it_back(horizon: float) -> None:
+    task = Task("d", ("death",), "survival", ("row",), horizon=horizon)
+    document = task_to_json(task)
+    assert (document["kind"], document["horizon"]) == ("survival", horizon)
+    assert task_from_json(document) == task
+    assert "horizon" not in task_to_json(Task("d", ("no", "yes"), "binary"))
+
+
+@pytest.mark.parametrize("change", [{"horizon": None}, {"horizon": -1.0}, {"kind": "binary"}])
+def test_a_bundles_task_that_contradicts_itself(change: dict[str, Any]) -> None:
+    with pytest.raises(BundleError):
+        task_from_json(task_to_json(DEATH) | change)
 
 
 def test_evaluation_does_not_take_years_for_a_label() -> None:
     times = cohort([(1.0, 1.0), (2.5, 0.0)])
     views = {"row": np.array([[0.2], [0.7]])}
-    with pytest.raises(InputError):
+    with pytest.raises(DatasetError) as caught:
         evaluate_task(
             DEATH, times.outcomes["death"], views, {}, times.patient_ids, "t", np.random.default_rng(0)
         )
+    assert caught.value.code == "evaluate.shape"

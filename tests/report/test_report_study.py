@@ -193,6 +193,12 @@ def test_an_empty_manifest_is_still_a_card() -> None:
     assert NOTICE in card
 
 
+def test_a_card_says_by_when_an_event_is_meant() -> None:
+    survival = MANIFEST["tasks"][0] | {"labels": ["death"], "kind": "survival", "horizon": 2.5}
+    assert "death within 2.5 years" in model_card(MANIFEST | {"tasks": [survival]}, {})
+    assert "within" not in model_card(MANIFEST, {}).split("What it answers")[1].split("</table>")[0]
+
+
 def test_the_room_imports_no_training_library() -> None:
     # LightGBM, which brings scipy and sklearn along where it finds them, is not imported by this room.
     heavy = {"torch", "scipy", "sklearn", "pandas", "polars", "matplotlib", "numba", "umap"}

@@ -14,7 +14,7 @@ from cardiofusion.records import ClinicalError, InputError, RecordingError, asse
 from cardiofusion.report import assessment_text
 from cardiofusion.simulate import VIRTUAL_SCHEMA, virtual_cohort
 
-TASKS = {"event", "findings"}
+TASKS = {"event", "findings", "survival"}
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_the_manifest_keeps_its_schema(tiny_bundle):
 def test_the_metrics_keep_their_schema_and_hold_what_was_asked_for(tiny_bundle):
     document = json.loads((tiny_bundle / "metrics.json").read_text("utf-8"))
     jsonschema.validate(document, metrics_schema())
-    for task in ("event", "findings"):
+    for task in ("event", "findings", "survival"):
         for view in ("ecg", "row", "ecg+row"):
             assert f"{task}/{view}/macro/auc" in document["figures"]
         assert f"{task}/gain/macro/auc" in document["figures"]
@@ -42,7 +42,7 @@ def test_the_metrics_keep_their_schema_and_hold_what_was_asked_for(tiny_bundle):
 def test_parameters_of_all_networks_are_counted_and_keep_the_budget(tiny_bundle):
     parameters = json.loads((tiny_bundle / "manifest.json").read_text("utf-8"))["parameters"]
     total = parameters.pop("total")
-    assert {"tmae_encoder", "tmae_decoder", "cmaf-event", "cmaf-findings"} <= set(parameters)
+    assert {"tmae_encoder", "tmae_decoder", "cmaf-event", "cmaf-findings", "cmaf-survival"} <= set(parameters)
     assert total == sum(parameters.values()) < BUDGET
 
 

@@ -35,7 +35,7 @@ def test_shap_shows_the_values_that_were_given(explained, row):
                 assert step["value"] == row[step["feature"]]
 
 
-@pytest.mark.parametrize("task", ["event", "findings"])
+@pytest.mark.parametrize("task", ["event", "findings", "survival"])
 def test_attention_rows_add_up_to_one_over_the_times_and_leads_of_the_ecg(tiny_system, explained, task):
     attention = explained.explanations[task]["attention"]
     weights = np.array(attention["weights"])
@@ -64,7 +64,7 @@ def test_gradcam_is_shown_only_where_it_passed_its_test_in_training(tiny_system,
 def shown(tiny_system, monkeypatch):
     """The system as if Grad-CAM had passed its test: a tiny encoder's map may well fail it."""
     yes = {"shown": True, "why": "for this test"}
-    details = {key: {"gradcam": yes} for key in ("event", "findings")}
+    details = {key: {"gradcam": yes} for key in ("event", "findings", "survival")}
     monkeypatch.setitem(tiny_system.manifest.details, "explanations", details)
     return tiny_system
 

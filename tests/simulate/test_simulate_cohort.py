@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from cardiofusion.metrics import Observed, concordance
 from cardiofusion.records import LEADS, Cohort
 from cardiofusion.simulate import VIRTUAL_SCHEMA, cause_index, virtual_cohort, virtual_truth
 
@@ -21,10 +22,12 @@ def test_it_is_a_valid_matched_cohort(cohort: Cohort) -> None:
     assert cohort.alignment == "matched"
     assert len(set(cohort.patient_ids)) == 1500
     assert cohort.recordings[0].record_id == cohort.patient_ids[0] == "virtual-00001"
-    assert {task.name: cohort.outcomes[task.name].shape[1] for task in cohort.tasks} == {
-        task.name: len(task.targets) for task in cohort.tasks
+    labelled = [task for task in cohort.tasks if task.kind != "survival"]
+    assert {task.name for task in cohort.tasks} == {"event", "findings", "interaction", "survival"}
+    assert {task.name: cohort.outcomes[task.name].shape[1] for task in labelled} == {
+        task.name: len(task.targets) for task in labelled
     }
-    assert all(set(np.unique(values)) == {0.0, 1.0} for values in cohort.outcomes.values())
+    assert all(set(np.unique(cohort.outcomes[task.name])) == {0.0, 1.0} for task in labelled)
     assert all(task.modalities == ("ecg", "row") for task in cohort.tasks)
 
 
@@ -92,10 +95,39 @@ def test_the_row_alone_reaches_its_own_best_and_no_more() -> None:
     assert fitted == pytest.approx(roc_auc_score(event[1500:], truth.row_only[1500:]), abs=0.02)
 
 
+def test_an_interaction_is_known_by_both_together_alone(cohort: Cohort) -> None:
+    """The product of the two sides is worth AUC; sums of what each says, however bent, lack it."""
+    truth, event = virtual_truth(6000, 3), np.random.default_rng(1).random((6000, 2))
+    drawn = event[:, 0] < truth.interaction
+    best = roc_auc_score(drawn, truth.interaction)
+    sides = np.column_stack([np.log(p / (1 - p)) for p in (truth.ecg_only, truth.row_only)])
+    bent = np.column_stack([sides, sides**2, sides**3])
+    additive = LogisticRegression(max_iter=1000).fit(bent, drawn).decision_function(bent)
+    assert 0.15 < truth.interaction.mean() < 0.45
+    assert best > roc_auc_score(drawn, additive) + 0.05
+    own = virtual_truth(1500, 7).interaction
+    assert 0.75 < roc_auc_score(cohort.outcomes["interaction"][:, 0], own) < 0.95
+
+
+def test_times_follow_the_hazard_and_some_are_censored(cohort: Cohort) -> None:
+    hazard = virtual_truth(1500, 7).hazard
+    survival = next(task for task in cohort.tasks if task.name == "survival")
+    years, event = cohort.outcomes["survival"].T
+    assert survival.horizon == 5.0
+    assert (years > 0).all()
+    assert years.max() <= 12
+    assert years[event == 0].min() >= 2
+    assert 0.25 < event.mean() < 0.6
+    # The integral of the hazard until an event is exponential: events expected = events seen.
+    seen = float(event.sum())
+    assert (hazard * years).sum() == pytest.approx(seen, abs=4 * np.sqrt(seen))
+    assert 0.7 < concordance(Observed.of(cohort.outcomes["survival"]), hazard) < 0.9
+
+
 def test_the_sampling_rate_changes_only_the_samples() -> None:
     slow, fast = virtual_cohort(20, 4), virtual_cohort(20, 4, sampling_rate=250.0)
     assert fast.recordings[0].read().signal.shape == (12, 2500)
     assert slow.table is not None
     assert fast.table is not None
     assert np.array_equal(slow.table.values, fast.table.values, equal_nan=True)
-    assert np.array_equal(slow.outcomes["event"], fast.outcomes["event"])
+    assert all(np.array_equal(values, fast.outcomes[name]) for name, values in slow.outcomes.items())

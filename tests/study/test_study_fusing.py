@@ -76,7 +76,7 @@ def test_nor_through_the_clinical_row(data, groups, tmp_path):
     found = []
     for outcome in (data.outcome, other_outcomes(data.outcome, groups)):
         plan = Booster(cross_validation=2)
-        train_table(table, outcome, PATIENTS, groups, plan, 7, 1, tmp_path, lambda *_: None)
+        train_table(table, outcome, None, PATIENTS, groups, plan, 7, 1, tmp_path, lambda *_: None)
         found.append(np.load(tmp_path / "choosing.npy"))
     assert np.array_equal(*found, equal_nan=True)
     assert np.isfinite(found[0][groups.choosing]).all()

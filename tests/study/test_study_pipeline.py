@@ -21,8 +21,13 @@ from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import new_study, parse_study, read_study, report_path, train_study
 
-LEARNING = ("read-cohort", "pretrain", "embed-cohort", "boost-event", "boost-findings", "fuse-event",
-            "fuse-findings", "phenotypes")  # fmt: skip
+TASKS = ("event", "findings", "survival")
+LEARNING = (
+    *("read-cohort", "pretrain", "embed-cohort", "phenotypes"),
+    *("boost-event", "boost-findings", "boost-survival-5-years"),
+    *(f"{stage}-{task}" for stage in ("fuse", "compare", "dealt") for task in TASKS),
+)
+AFTER_CMAF = {name for name in LEARNING if name.startswith(("fuse-", "compare-", "dealt-"))}
 PATIENTS = 300
 README = Path(__file__).resolve().parents[2] / "README.md"
 # What makes a study of any data small: enough patients to calibrate on, little else.
@@ -129,7 +134,7 @@ def test_a_second_run_keeps_every_stage(tiny, finished):
     [
         ("conformal", {"coverage": 0.8}, set()),
         ("evaluation", {"bootstraps": 60}, set()),
-        ("cmaf", {"epochs": 1}, {"fuse-event", "fuse-findings"}),
+        ("cmaf", {"epochs": 1}, AFTER_CMAF),
         ("phenotypes", {"bootstraps": 3}, {"phenotypes"}),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,17 @@ def test_without_a_table_or_inputs_nothing_is_compared(tested: OnTest, table: Cl
     assert published_figures(tested, "row", None, 0, 20) == {}
     few = ClinicalTable(ClinicalSchema(SCHEMA.columns[:3]), table.values[:, :3])
     assert published_figures(tested, "row", few, 0, 20) == {}
+
+
+def test_a_survival_task_is_compared_too_and_who_was_lost_counts_through_others(
+    tested: OnTest, table: ClinicalTable
+) -> None:
+    task = Task("event", ("dead",), "survival", horizon=5.0)
+    weight, outcome = np.random.default_rng(6).uniform(1, 3, N), tested.outcome.copy()
+    outcome[:20], weight[:20] = np.nan, 0.0
+    survival = replace(tested, task=task, outcome=outcome, weight=weight)
+    figures = published_figures(survival, "row", table, 0, 20)
+    risks = published_risks(table)["framingham_2008_office"]
+    assert figures[f"{KEY}/auc"].value == pytest.approx(roc_auc(outcome[:, 0], risks, weight))
+    assert figures[f"{KEY}/auc"].value != pytest.approx(roc_auc(outcome[:, 0], risks))
+    assert figures[f"{KEY}/auc_model"].n == N - 20

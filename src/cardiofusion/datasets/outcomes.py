@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.datasets.encoding import whole_text
 from cardiofusion.datasets.table import Table, is_missing
-from cardiofusion.records import Alignment, DatasetError, Modality, Task, TaskKind
+from cardiofusion.records import (
+    Alignment,
+    DatasetError,
+    Modality,
+    Task,
+    TaskKind,
+    conversion_factor,
+    split_quantity,
+)
 
 PRESENT_WORDS = ("1", "true", "yes", "y", "present", "positive")
 ABSENT_WORDS = ("0", "false", "no", "n", "absent", "negative")
-
-
-YEARS: Mapping[str, float] = {"years": 1.0, "months": 1.0 / 12.0, "days": 1.0 / 365.25}
+TIME_UNITS = ("years", "months", "days")
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ class TaskSpec:
             return "a survival task has one label and two columns, of the time and of the event"
         if self.kind == "survival" and not self.horizon:
             return "a survival task needs a horizon"
-        if self.time_unit not in YEARS:
-            return f"a time is in {', '.join(YEARS)}, not in {self.time_unit!r}"
+        if self.time_unit not in TIME_UNITS:
+            return f"a time is in {', '.join(TIME_UNITS)}, not in {self.time_unit!r}"
         if self.kind == "multi_label" and len(self.labels) != len(self.columns):
             return f"{len(self.labels)} labels but {len(self.columns)} columns; it needs one column a label"
         both = _folded(self.present) & _folded(self.absent)
@@ -76,7 +83,10 @@ def read_outcomes(table: Table, name: str, spec: TaskSpec) -> NDArray[np.float32
     spec.task(name)
     if spec.kind == "survival":
         return _times(table, spec)
-    return np.column_stack([_target(table, heading, spec) for heading in spec.columns])
+    targets = [_target(table, heading, spec) for heading in spec.columns]
+    for heading, values in zip(spec.columns, targets, strict=True):
+        _check_both(table, heading, values)
+    return np.column_stack(targets)
 
 
 def _times(table: Table, spec: TaskSpec) -> NDArray[np.float32]:
@@ -84,6 +94,8 @@ def _times(table: Table, spec: TaskSpec) -> NDArray[np.float32]:
     years = np.array([_years(table, time, row, spec.time_unit) for row in range(len(table))], np.float32)
     found = np.column_stack([years, _target(table, event, spec)])
     found[np.isnan(found).any(axis=1)] = np.nan
+    if not (found[:, 1] == 1).any():
+        _one_outcome(table, event, "never says that the event came")
     return found
 
 
@@ -92,17 +104,15 @@ def _years(table: Table, heading: str, row: int, unit: str) -> float:
     cell = table[heading][row].strip()
     if is_missing(cell):
         return float("nan")
-    try:
-        value = float(cell)
-    except ValueError:
-        value = float("nan")
-    if not 0.0 < value < float("inf"):
+    value, given = split_quantity(cell) or (0.0, "")
+    factor = conversion_factor(given or unit, "years")
+    if factor is None or not 0.0 < value < float("inf"):
         raise DatasetError(
             "dataset.outcome",
             f"{table.name}, row {row + 1}: {heading} is {cell!r}, which is no time",
             "a number above 0: who was not observed at all tells nothing, leave the cell empty",
         )
-    return value * YEARS[unit]
+    return value * factor
 
 
 def _target(table: Table, heading: str, spec: TaskSpec) -> NDArray[np.float32]:
@@ -118,13 +128,20 @@ def _target(table: Table, heading: str, spec: TaskSpec) -> NDArray[np.float32]:
                 f"{table.name}, row {row + 1}: {heading} is {cell.strip()!r}, neither present nor absent",
                 f"present: {', '.join(spec.present)}; absent: {', '.join(spec.absent)}",
             )
-    if len(np.unique(values[~np.isnan(values)])) < 2:
-        raise DatasetError(
-            "dataset.outcome",
-            f"{table.name}: {heading} does not have both outcomes",
-            "a task needs patients with and without the outcome",
-        )
     return values
+
+
+def _check_both(table: Table, heading: str, values: NDArray[np.float32]) -> None:
+    if len(np.unique(values[~np.isnan(values)])) < 2:
+        _one_outcome(table, heading, "does not have both outcomes")
+
+
+def _one_outcome(table: Table, heading: str, what: str) -> NoReturn:
+    raise DatasetError(
+        "dataset.outcome",
+        f"{table.name}: {heading} {what}",
+        "a task needs patients with and without the outcome",
+    )
 
 
 def _folded(words: Sequence[str]) -> set[str]:

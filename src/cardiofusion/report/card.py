@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cardiofusion.cmaf import Balance
@@ -78,13 +78,20 @@ def _task_table(manifest: Mapping[str, Any]) -> Table | None:
         {
             "task": task.get("name", ""),
             "question": task.get("question") or "–",
-            "labels": task.get("labels", ()),
+            "labels": _labels(task),
             "made from": ", ".join(task.get("modalities", ())),
             "alignment": ALIGNMENT_WORDS.get(task.get("alignment", ""), "–"),
         }
         for task in manifest.get("tasks") or ()
     ]
     return plain_table("What it answers", "", records)
+
+
+def _labels(task: Mapping[str, Any]) -> Sequence[str]:
+    """The labels; of a survival task with the time by which its event is meant."""
+    labels: Sequence[str] = task.get("labels", ())
+    horizon = task.get("horizon")
+    return labels if horizon is None else [f"{label} within {horizon:g} years" for label in labels]
 
 
 def _without(item: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -126,7 +126,9 @@ def _error_of_gain(
     ]
     rng = np.random.default_rng([seed, 13])
     drawn = replicates(measures, patient_ids[rows], rng, CHOOSING_DRAWS).reshape(CHOOSING_DRAWS, 2, -1)
-    return float(np.nanstd(np.nanmean(drawn[:, 0] - drawn[:, 1], axis=1), ddof=1))
+    gains = drawn[:, 0] - drawn[:, 1]
+    gains = gains[np.isfinite(gains).any(axis=1)]  # a draw may hold one class only
+    return float(np.nanmean(gains, axis=1).std(ddof=1)) if len(gains) > 1 else float("inf")
 
 
 def calibrate_views(

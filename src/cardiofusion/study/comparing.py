@@ -190,4 +190,4 @@ def dealt_labels_figure(folder: Path, data: str) -> Figure:
 def skill_without_labels(figure: Figure, folder: Path) -> bool:
     """Whether that mean is more than 3 standard errors from 0.50: then something leaks."""
     found = np.load(folder / "dealt.npy", allow_pickle=False)
-    return bool(abs(figure.value - 0.5) > 3.0 * found.std(ddof=1) / np.sqrt(len(found)))
+    return len(found) > 1 and bool(abs(figure.value - 0.5) > 3.0 * found.std(ddof=1) / np.sqrt(len(found)))

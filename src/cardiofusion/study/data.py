@@ -107,6 +107,12 @@ def load_study_data(study: Study) -> StudyData:
                 f"the data has no outcome {plan.outcome_name!r}",
                 f"it has: {', '.join(known) or 'none'}",
             )
+        if plan.horizon and known[plan.outcome_name].kind != "survival":
+            raise StudyError(
+                "study.horizon",
+                f"the outcome {plan.outcome_name!r} has no times: {plan.name} cannot have a horizon",
+                "leave it out",
+            )
         tasks.append(plan.applied(known[plan.outcome_name]))
     repaired = None
     if cohort.table is not None:

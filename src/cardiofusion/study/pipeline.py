@@ -299,14 +299,15 @@ class Pipeline:
         if self.cohort.table is None:
             return
         table = self.cohort.table
-        for outcome in dict.fromkeys(self._row_outcomes):
+        tasks = [task for task in self.cohort.tasks if "row" in task.modalities]
+        for stage, task in {self._boost_stage(task): task for task in tasks}.items():
             self.workspace.stage(
-                f"boost-{outcome}",
+                stage,
                 self.study.fingerprint("booster", "split", extra={"data": self.data.digest}),
-                lambda folder, outcome=outcome: train_table(  # type: ignore[misc]
+                lambda folder, task=task: train_table(  # type: ignore[misc]
                     table,
-                    self.cohort.outcomes[outcome],
-                    self._horizon_of(outcome),
+                    self.data.given(task),
+                    task.horizon,
                     self.patient_ids,
                     self.groups,
                     self.study.booster,
@@ -317,22 +318,19 @@ class Pipeline:
                 ),
             )
 
-    @property
-    def _row_outcomes(self) -> list[str]:
-        return [self.data.outcome_of[task.name] for task in self.cohort.tasks if "row" in task.modalities]
-
-    def _horizon_of(self, outcome: str) -> float | None:
-        tasks = self.cohort.tasks
-        return next(task.horizon for task in tasks if self.data.outcome_of[task.name] == outcome)
+    def _boost_stage(self, task: Task) -> str:
+        """Tasks share trees where they ask for one outcome, and by the same time."""
+        by = "" if task.horizon is None else f"-{task.horizon:g}-years"
+        return f"boost-{self.data.outcome_of[task.name]}{by}"
 
     def table_model(self, task: Task) -> TableModel | None:
         if self.cohort.table is None or "row" not in task.modalities:
             return None
-        outcome = self.data.outcome_of[task.name]
-        if outcome not in self._table_models:
-            folder = self.workspace.folder / f"boost-{outcome}"
-            self._table_models[outcome] = load_table_model(folder, self.cohort.table.schema.names)
-        return self._table_models[outcome]
+        stage = self._boost_stage(task)
+        if stage not in self._table_models:
+            folder = self.workspace.folder / stage
+            self._table_models[stage] = load_table_model(folder, self.cohort.table.schema.names)
+        return self._table_models[stage]
 
     def fuse(self) -> None:
         """A CMAF for every task that looks at an ECG."""
@@ -361,7 +359,13 @@ class Pipeline:
 
     def fusion_mark(self, task: Task) -> str:
         """What a fusion depends on, and all that is measured beside it."""
-        parts = {"data": self.data.digest, "encoder": self.encoder_mark, "alignment": task.alignment}
+        parts = {
+            "data": self.data.digest,
+            "encoder": self.encoder_mark,
+            "alignment": task.alignment,
+            "modalities": task.modalities,
+            "horizon": task.horizon,
+        }
         return self.study.fingerprint("cmaf", "split", "booster", extra=parts)
 
     def schema_of(self, task: Task) -> ClinicalSchema | None:

@@ -22,7 +22,7 @@ def published_figures(
     probability cannot be held against it. table: the rows of the test patients. view: the one that answers.
     Empty for tasks of several labels, and without a score that MIN_SCORED rows can have.
     """
-    if table is None or result.task.kind != "binary":
+    if table is None or len(result.task.targets) != 1:
         return {}
     figures: dict[str, Figure] = {}
     for name, risks in published_risks(table).items():
@@ -39,7 +39,9 @@ def _compared(
     views = {"score": risks[:, None], "model": result.probability[view]}
     data = f"{result.data}, those whom the score is for"
     rng = np.random.default_rng([seed, 11])
-    found = evaluate_task(result.task, result.outcome, views, {}, result.patient_ids, data, rng, repeats)
+    found = evaluate_task(
+        result.task, result.outcome, views, {}, result.patient_ids, data, rng, repeats, result.weight
+    )
     prefix = f"{result.task.name}/published/{name}/{target}"
     return {
         f"{prefix}/auc": found[f"score/{target}/auc"],

@@ -138,6 +138,8 @@ def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.rand
         )
         results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
         results.verdicts[task.name] = {"gradcam": verdict}
+    if task.kind == "survival":
+        results.notes.append(_horizon_words(task, result.outcome))
 
 
 def _compared(
@@ -224,6 +226,16 @@ def _times(pipeline: Pipeline, task: Task, rows: NDArray[np.intp]) -> Observed |
         return None
     years, event = pipeline.data.given(task)[rows].astype(np.float64).T
     return Observed(years, event > 0)
+
+
+def _horizon_words(task: Task, outcome: NDArray[np.float32]) -> str:
+    """What a survival task's figures are about, and how those count who were lost before."""
+    lost = int(np.isnan(outcome).all(axis=1).sum())
+    return (
+        f"{task.name}: figures are of {task.targets[0]}{task.by_when}. {lost:,} of {len(outcome):,} test"
+        " patients were lost before; those who stayed stand for them, which is right where being lost had"
+        " nothing to do with the risk."
+    )
 
 
 def _rows_only(pipeline: Pipeline, outcome: NDArray[np.float32]) -> FusionData:

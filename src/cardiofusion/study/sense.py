@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from cardiofusion.study.file import Study
 
 _FOLDER_ONLY = ("table", "patient", "ecg", "ecg_folder", "fold", "licence")
-_TASK_FOLDER_ONLY = ("kind", "labels", "column", "columns", "time")
+_TASK_FOLDER_ONLY = ("kind", "labels", "column", "columns", "time", "time_unit")
+_SURVIVAL_ONLY = ("time", "time_unit", "horizon")
 _WITH_ECG = ("ptb-xl", "code15", "virtual")
 
 
@@ -131,7 +132,7 @@ def _check_task(task: TaskPlan, study: Study) -> None:
         _check_own_task(task, study, where)
     else:
         for name in _TASK_FOLDER_ONLY:
-            if getattr(task, name):
+            if getattr(task, name) != getattr(TaskPlan, name):
                 _refuse((*where, name), f"{study.data.dataset} brings its own {name}", "leave it out")
         if task.outcome_name not in OUTCOMES[study.data.dataset]:
             place = (*where, "outcome") if task.outcome else where
@@ -174,6 +175,9 @@ def _check_own_task(task: TaskPlan, study: Study, where: Where) -> None:
 
 def _check_kind(task: TaskPlan, where: Where) -> None:
     """Labels and columns as the kind wants them."""
+    for name in _SURVIVAL_ONLY if task.kind != "survival" else ():
+        if getattr(task, name) != getattr(TaskPlan, name):
+            _refuse((*where, name), f"{name} is for a survival task only", 'kind = "survival"?')
     if task.kind == "binary":
         if len(task.labels) != 2:
             _refuse(
@@ -189,6 +193,8 @@ def _check_kind(task: TaskPlan, where: Where) -> None:
 
 def _check_times(task: TaskPlan, where: Where) -> None:
     """A survival task names its event, two columns and a horizon."""
+    if task.columns:
+        _refuse((*where, "columns"), "columns is for multi_label tasks", "write time = ... and column = ...")
     if len(task.labels) != 1:
         _refuse(
             (*where, "labels"), f"a survival task has one label, not {len(task.labels)}", 'as in ["death"]'
