@@ -274,7 +274,7 @@ def test_a_full_disk_is_no_matter_of_the_network(mirror, fetch, tmp_path, monkey
 
 def test_after_an_error_nothing_writes_to_the_folder(mirror, fetch, monkeypatch):
     """One connection is told 404 while another waits for a server that says nothing."""
-    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    monkeypatch.setattr(download, "TIMEOUT", 3.0)
     mirror.silent.add("scp_statements.csv")
     mirror.served[ECG] = None
     before = set(threading.enumerate())

@@ -204,7 +204,8 @@ def test_contributions_add_up_to_the_mean_hazard(model: SurvivalBooster) -> None
     shap, k = model.contributions(values), len(model.edges) - 1
     assert shap.shape == (50, 3)
     rows = np.column_stack([np.repeat(values, k, axis=0), np.tile(np.arange(k), 50)])
-    hazards = model.booster.predict_logit(rows).reshape(50, k)
+    trees, lines = model.booster.predict_logit(rows).reshape(50, k), model.lines.logits(values)
+    hazards = model.share * trees + (1.0 - model.share) * lines
     assert shap.sum(axis=1) == pytest.approx(hazards.mean(axis=1))
     assert np.abs(shap[:, 0]).mean() > 5 * np.abs(shap[:, 1]).mean()  # `a` drives the hazard
     assert np.corrcoef(shap[:, 0], values[:, 0])[0, 1] > 0.8
