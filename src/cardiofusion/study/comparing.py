@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cardiofusion.study.pipeline import Pipeline
 
 TREES, LATE = "lightgbm", "late"
+ENOUGH_TRAININGS = 20  # to say that a mean is not 0.50
 MOST_TAUGHT = 2000  # rows that teach a network of the control: more would take hours in a large cohort
 
 
@@ -188,6 +189,10 @@ def dealt_labels_figure(folder: Path, data: str) -> Figure:
 
 
 def skill_without_labels(figure: Figure, folder: Path) -> bool:
-    """Whether that mean is more than 3 standard errors from 0.50: then something leaks."""
+    """Whether that mean is more than 3 standard errors from 0.50: then something leaks.
+
+    Fewer than 20 trainings cannot tell: their spread is as uncertain as their mean.
+    """
     found = np.load(folder / "dealt.npy", allow_pickle=False)
-    return len(found) > 1 and bool(abs(figure.value - 0.5) > 3.0 * found.std(ddof=1) / np.sqrt(len(found)))
+    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) >= ENOUGH_TRAININGS else np.inf
+    return bool(abs(figure.value - 0.5) > 3.0 * error)
