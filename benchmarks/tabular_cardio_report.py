@@ -91,8 +91,8 @@ def figures(rows: Rows, scores: Scores) -> dict[str, dict[str, Figure]]:
     return found
 
 
-def calibration(rows: Rows, runs: Sequence[Array]) -> tuple[float, float]:
-    """Mean error over seeds in 10 bins, and what 95 % of perfectly calibrated scores stay below."""
+def calibration(rows: Rows, runs: Sequence[Array]) -> str:
+    """Mean error over seeds in 10 bins, what 95 % of perfect scores stay below, and how many seeds do."""
     errors, bands = [], []
     for seed, logits in enumerate(runs):
         p, rng = chance(logits), np.random.default_rng([7, seed])
@@ -109,7 +109,8 @@ def calibration(rows: Rows, runs: Sequence[Array]) -> tuple[float, float]:
             ),
         )
         bands.append(np.quantile(perfect, 0.95))
-    return float(np.mean(errors)), float(np.mean(bands))
+    inside = sum(error <= band for error, band in zip(errors, bands, strict=True))
+    return f"{np.mean(errors):.4f} ({np.mean(bands):.4f}; {inside} of {len(runs)})"
 
 
 def peers(rows: Rows) -> dict[str, list[Array]]:
@@ -134,7 +135,7 @@ def report() -> tuple[dict[str, str], dict[str, Any]]:
     found = figures(rows, {**scores, **variants})
     compared = [row(rows, name, found, runs, found[_against(name)]) for name, runs in scores.items()]
     own = [row(rows, name, found, runs, found[next(iter(first))]) for name, runs in variants.items()]
-    head = ["| model | seeds | AUC | ours minus this | Brier | calibration error (95 % band) |"]
+    head = ["| model | seeds | AUC | ours minus this | Brier | calibration error (95 % band; seeds inside) |"]
     head.append("|---|---|---|---|---|---|")
     n = f"{len(rows.y):,} rows of {len(np.unique(rows.patients)):,} patients, prevalence {rows.y.mean():.4f}"
     blocks = {
@@ -161,11 +162,11 @@ def row(
     runs: Sequence[Array],
     against: Mapping[str, Figure],
 ) -> str:
-    auc, error = found[name]["auc"], calibration(rows, runs)
+    auc = found[name]["auc"]
     gap = against["auc"].minus(auc).words("+") if against["auc"] is not auc else ""
     return (
         f"| {name} | {len(runs)} | {auc.words()} | {gap} | {found[name]['brier'].words()} |"
-        f" {error[0]:.4f} ({error[1]:.4f}) |"
+        f" {calibration(rows, runs)} |"
     )
 
 

@@ -105,7 +105,7 @@ def logistic(part: Part) -> Array:
 
 
 def splines(part: Part) -> Array:
-    """Cubic splines with 6 knots for numbers, a column for every category; products with age."""
+    """Cubic splines with 6 knots for numbers, a column for every category."""
     from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -215,11 +215,10 @@ def _trees(
 ) -> tuple[Booster, Values]:
     """The booster of all rows, and held-out log-odds [person-period], NaN where none was held out."""
     longer = ClinicalSchema((*table.schema, Column(INTERVAL, low=0, high=k - 1)))
-    rows = _with_interval(table.values[periods.patient], periods.interval)
-    # What a gap means follows from patients: a row stands here once for every interval of its patient.
-    once = _with_interval(table.values, np.zeros(len(table), np.intp))
-    policy = MissingPolicy.fit(ClinicalTable(longer, once))
-    rows = policy.fill_rows(rows)
+    # Of patients, not of their periods: what stands in for a gap is then the same as for the lines.
+    start = np.zeros(len(table), dtype=np.intp)
+    policy = MissingPolicy.fit(ClinicalTable(longer, _with_interval(table.values, start)))
+    rows = policy.fill_rows(_with_interval(table.values[periods.patient], periods.interval))
     parameters = recipe.lightgbm_parameters(longer, len(rows), seed, threads)
     training = dataset(rows, periods.y, longer, parameters)
     of_rows = [
