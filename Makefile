@@ -41,11 +41,11 @@ bundles: setup ## the two bundles of the package again, from their study files (
 	  --title "ECG findings (PTB-XL) and ten-year mortality (NHANES I)" --out $(SHIPPED)/reference
 	rm -rf $(SHIPPED)/original && cp -r runs/shipped/original $(SHIPPED)/original
 
-results: setup ## README's table from the studies' metrics.json
-	$(BIN)/python benchmarks/results.py runs/ptb-xl runs/original --write README.md
+results: setup ## README's table from the shipped bundles' studies (after `make bundles`)
+	$(BIN)/python benchmarks/results.py $(addprefix runs/shipped/,ecg-findings mortality original) --write README.md
 
 latency: setup ## README's table of latencies
-	$(BIN)/python benchmarks/latency.py runs/ptb-xl runs/original --write README.md
+	$(BIN)/python benchmarks/latency.py $(SHIPPED)/reference $(SHIPPED)/original --write README.md
 
 pretrain: setup ## the shipped encoder again, from its seed (an hour on one core) into runs/encoder
 	$(BIN)/cardiofusion pretrain --out runs/encoder --setting shipped --threads 1 \
