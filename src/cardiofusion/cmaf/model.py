@@ -221,6 +221,6 @@ class CMAF(nn.Module):
         return torch.cat([summary[:, None], self.token(named)], dim=1), allowed
 
     def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
-        first = self.row_summary.expand(len(row), 1, -1)
+        first = self.row_summary.expand(row.shape[0], 1, -1)
         allowed = torch.cat([torch.ones_like(has_row)[:, None], has_row[:, None].expand(-1, row.shape[1])], 1)
         return torch.cat([first, self.features(row)], dim=1), allowed
