@@ -47,7 +47,7 @@ def test_help_names_every_command_and_what_this_is_not(run):
     ran = run("--help")
     assert ran.code == 0
     assert set(commands.commands) == {
-        *("assess", "data", "demo", "embed", "inspect", "pretrain", "study", "train")
+        *("assess", "combine", "data", "demo", "embed", "inspect", "pretrain", "study", "train")
     }
     assert all(name in ran.out for name in commands.commands)
     assert "Not a medical device" in " ".join(ran.out.split())
@@ -142,7 +142,9 @@ def test_assess_prints_published_scores_beside_the_model(run, tiny_bundle):
     section = " ".join(ran.out[ran.out.index("Published scores") :].split("\n\n")[0].split())
     assert "they answer other questions" in section
     assert "Framingham 2008 with body mass index 17 % in 10 years" in section
-    assert "missing: total_cholesterol, hdl_cholesterol, race, risk_region, egfr, statin" in section
+    assert (
+        "missing: total_cholesterol, hdl_cholesterol, race, risk_region, who_region, egfr, statin" in section
+    )
     found = json.loads(run("assess", tiny_bundle, *given, "--json").out)["scores"]
     assert [score["name"] for score in found["risks"]] == ["framingham_2008_office"]
     assert all(score["missing"] or score["outside"] for score in found["absent"])

@@ -88,7 +88,7 @@ def test_figures_stand_in_their_row_and_column(figures: dict[str, Any]) -> None:
     rows = {row[0]: dict(zip(auc.columns, row, strict=True)) for row in auc.rows}
     assert rows["MI"]["minirocket"] == interval(figures["superclass/minirocket/MI/auc"])
     assert rows["MI"]["Prevalence"] == "15\u00a0%\u00a0of\u00a095"
-    assert "Gain of fusion over the better single view, macro mean: 0.012 [−0.008 to 0.031]." in auc.about
+    assert "Gain of fusion over the better single view: 0.012 [−0.008 to 0.031]." in auc.about
     assert "gain" not in auc.columns
     assert rows["CD"]["clinical row alone"] == "not measurable"
     assert rows["CD"]["ECG alone"] == "–"

@@ -47,7 +47,12 @@ def assess(
     smoking, diabetes, pressure_treatment, statin, cardiovascular_disease   yes or no
     race           white, black, other
     risk_region    low, moderate, high, very high (SCORE2)
-    who_region     south asia, eastern sub-saharan africa, andean latin america ... (WHO 2019)
+    who_region     (WHO 2019) north africa and middle east, central sub-saharan africa,
+                   eastern, southern or western sub-saharan africa, andean latin america,
+                   central, southern or tropical latin america, caribbean, high-income
+                   north america, high-income asia pacific, central asia, east asia,
+                   south asia, southeast asia, central, eastern or western europe,
+                   australasia, oceania
     """
     from cardiofusion.readers import read_recording
     from cardiofusion.report import assessment_text, patient_sheet

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cardiofusion.bundle import Bundle, Manifest, read_bundle, write_bundle
-from cardiofusion.records import BundleError, ClinicalSchema, Column
+from cardiofusion.records import BundleError, ClinicalSchema, Column, Task
 from cardiofusion.report import model_card
 
 BY_TASK = ("tabular.json", "conformal.json")  # documents with an entry a task
@@ -111,13 +111,20 @@ def _details(manifests: Sequence[Manifest]) -> dict[str, Any]:
     tokens = next((m.details["ecg_tokens"] for m in manifests if "ecg_tokens" in m.details), None)
     return {
         **by_task,
-        "columns": {task.name: _columns(m) for m in manifests for task in m.tasks},
-        "populations": {task.name: dict(m.population) for m in manifests for task in m.tasks},
+        "columns": {t.name: _of_task(m, "columns", t, _columns(m)) for m in manifests for t in m.tasks},
+        "populations": {
+            t.name: _of_task(m, "populations", t, dict(m.population)) for m in manifests for t in m.tasks
+        },
         "notes": [note for m in manifests for note in m.details.get("notes", [])],
         "peak_memory_mib": max(m.details.get("peak_memory_mib", 0) for m in manifests),
         "parts": {m.name: _part(m) for m in manifests},
         **({} if tokens is None else {"ecg_tokens": tokens}),
     }
+
+
+def _of_task(manifest: Manifest, key: str, task: Task, own: Any) -> Any:
+    """What a bundle that is combined itself says of a task; else what holds for all of the bundle."""
+    return manifest.details.get(key, {}).get(task.name, own)
 
 
 def _columns(manifest: Manifest) -> list[str]:
