@@ -45,9 +45,7 @@ def test_original_is_marked_as_an_experiment() -> None:
     assert (task.name, task.alignment) == ("cvd", "covariate")
     (data,) = [data for data in system.manifest.training_data if data.use == "cohort"]
     assert "not stated" in data.licence or "unknown" in data.licence
-    answer = system.assess(
-        row={"age": 55, "gender": "men", "ap_hi": 150, "ap_lo": 90, "cholesterol": "normal"}
-    )
+    answer = system.assess(row={"age": 55, "sex": "male", "systolic": 150, "diastolic": 90})
     assert answer.tasks["cvd"].modalities == ("row",)
     assert any("proxy alignment" in line and "found one of" in line for line in answer.warnings)
 
