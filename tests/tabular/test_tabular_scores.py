@@ -525,7 +525,7 @@ def test_columns_must_be_of_one_length_and_known_codes() -> None:
 
 
 def test_names_are_unique_and_every_need_is_an_input() -> None:
-    assert len(set(NAMES)) == len(NAMES) == 11
+    assert len(set(NAMES)) == len(NAMES) == 12
     for score in SCORES:
         needed = [need.name for need in score.needs]
         assert len(set(needed)) == len(needed)
