@@ -138,8 +138,8 @@ def difference(content: bytes, model: TMAE, ecgs: EcgSet) -> float:
     given["signal"] = given["signal"] * given["present"][..., None]
     signal, present = torch.from_numpy(given["signal"]), torch.from_numpy(given["present"])
     with torch.no_grad():
-        tokens = ecg_tokens(model.encoder, model.encoder(signal, present), present)
-        truth = tokens.numpy(), model.with_findings(tokens[:, -1]).numpy()
+        tokens = ecg_tokens(model, model.encoder(signal, present), present)
+        truth = tokens.numpy(), model.embed(signal, present).numpy()
     ours = session(content).run(None, given)
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in zip(ours, truth, strict=True))
 

@@ -27,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from cardiofusion.cmaf import (
     CMAF,
     NOBODY,
+    NOT_TIMES,
     CMAFConfig,
     FusionData,
     FusionOptions,
@@ -40,9 +41,8 @@ from cardiofusion.metrics import Measure, Observed, percentile_interval, replica
 from cardiofusion.records import ClinicalSchema, ClinicalTable, Column, patient_folds
 from cardiofusion.signal import canonical
 from cardiofusion.simulate import VIRTUAL_SCHEMA, virtual_cohort, virtual_truth
-from cardiofusion.study.comparing import embeddings
 from cardiofusion.tabular import hazard_targets, risk_logit, time_edges, train_booster
-from cardiofusion.tmae import read_tmae, shipped_encoder
+from cardiofusion.tmae import read_tmae, shipped_encoder, standard_config
 from features import CHAGAS_SOURCE, Dataset, chagas
 from markers import write_between
 
@@ -54,6 +54,7 @@ FOLDS, REPEATS = 5, 1000
 SHUFFLES = 20
 STOP_SHARE = 0.15
 BATCH = 64
+N_FINDINGS = len(standard_config().findings)
 KEPT = Path("runs/fusion")
 LARGE = FusionOptions(epochs=12, batch=256, patience=4)
 FEW = FusionOptions(epochs=40, batch=64)
@@ -75,15 +76,15 @@ class Patients:
 
 
 def tokens_of(signal: NDArray[np.float32], present: NDArray[np.bool_], name: str) -> NDArray[np.float32]:
-    """The shipped encoder's tokens for the fusion [n, time + 13, width], kept on disk under `name`."""
-    place = KEPT / f"{name}-{shipped_encoder().hash[:12]}.npy"
+    """The shipped encoder's tokens for the fusion [n, time + 14, width], kept on disk under `name`."""
+    place = KEPT / f"{name}-{shipped_encoder().hash[:12]}-{NOT_TIMES}.npy"
     if not place.exists():
         model, found = read_tmae(shipped_encoder().bytes("encoder.safetensors")).eval(), []
         with torch.no_grad():
             for at in range(0, len(signal), BATCH):
                 there = torch.from_numpy(present[at : at + BATCH])
                 grid = model.encoder(torch.from_numpy(signal[at : at + BATCH]), there)
-                found.append(ecg_tokens(model.encoder, grid, there).numpy())
+                found.append(ecg_tokens(model, grid, there).numpy())
                 say(f"encoding {name}: {at + len(there)} of {len(signal)}")
         KEPT.mkdir(parents=True, exist_ok=True)
         np.save(place, np.concatenate(found), allow_pickle=False)
@@ -100,7 +101,7 @@ def virtual(n: int) -> tuple[Patients, Mapping[str, NDArray[np.float32]]]:
     )
     rows = cohort.table.values.astype(np.float32)
     empty = np.zeros((n, 1), np.float32)
-    data = FusionData(tokens, np.arange(n), rows, np.ones(n, np.bool_), empty)
+    data = FusionData(tokens, np.arange(n), rows, np.ones(n, np.bool_), empty, N_FINDINGS)
     return Patients(data, VIRTUAL_SCHEMA, cohort.patient_ids), cohort.outcomes
 
 
@@ -121,7 +122,9 @@ def real(dataset: str) -> tuple[Patients, tuple[str, ...]]:
     tokens = tokens_of(ecgs.signal, ecgs.present, dataset)
     seen = np.where(ecgs.usable, np.arange(len(ecgs)), NOBODY)
     return Patients(
-        FusionData(tokens, seen, rows.astype(np.float32), np.isfinite(rows).any(axis=1), y), schema, ids
+        FusionData(tokens, seen, rows.astype(np.float32), np.isfinite(rows).any(axis=1), y, N_FINDINGS),
+        schema,
+        ids,
     ), names
 
 
@@ -131,7 +134,9 @@ def real(dataset: str) -> tuple[Patients, tuple[str, ...]]:
 def fused(patients: Patients, train: Rows, stop: Rows, options: FusionOptions, seed: int) -> CMAF:
     data = patients.data
     edges = feature_edges(ClinicalTable(patients.schema, data.rows[train].astype(np.float64)))
-    config = CMAFConfig(data.tokens.shape[2], data.tokens.shape[1] - 13, data.outcome.shape[1])
+    config = CMAFConfig(
+        data.tokens.shape[2], data.tokens.shape[1] - NOT_TIMES, data.outcome.shape[1], data.n_findings
+    )
     return train_fusion(data, train, stop, config, edges, options, seed)
 
 
@@ -188,9 +193,8 @@ def interaction() -> dict[str, Any]:
     data, truth = patients.data, virtual_truth(n, SEED)
     scores: dict[str, Float] = {"true risk": truth.interaction[test][:, None]}
     values = data.rows.astype(np.float64)
-    encoder = read_tmae(shipped_encoder().bytes("encoder.safetensors")).eval()
     scores["LightGBM, row"] = trees(patients, values, train, stop, test)
-    both = np.column_stack([values, embeddings(encoder, data)])
+    both = np.column_stack([values, data.embedding])
     scores["LightGBM, row and embedding"] = trees(patients, both, train, stop, test)
     say("interaction: trees done")
     model = fused(patients, train, stop, LARGE, 1)
@@ -280,8 +284,7 @@ def matched(dataset: str) -> dict[str, Any]:
     data, ids = patients.data, patients.ids
     rng = np.random.default_rng(SEED)
     fold = patient_folds(ids, [1.0] * FOLDS, rng, data.outcome)
-    encoder = read_tmae(shipped_encoder().bytes("encoder.safetensors")).eval()
-    both = np.column_stack([data.rows.astype(np.float64), embeddings(encoder, data)])
+    both = np.column_stack([data.rows.astype(np.float64), data.embedding])
     shape = data.outcome.shape
     keys = ("ecg", "row", "ecg+row", "LightGBM, row", "LightGBM, row and embedding", "late", "shuffled ECG")
     scores = {key: np.full(shape, np.nan) for key in keys}

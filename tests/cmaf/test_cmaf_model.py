@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cardiofusion.cmaf import CMAF, CMAFConfig, ecg_tokens
-from cardiofusion.cmaf.model import Attended, CrossAttention, Dropout, FeatureTokens
-from cardiofusion.tmae.model import N_LEADS, Encoder, TMAEConfig, pool
+from cardiofusion.cmaf import CMAF, NOT_TIMES, CMAFConfig, ecg_tokens
+from cardiofusion.cmaf.model import FAR, Attended, CrossAttention, Dropout, FeatureTokens
+from cardiofusion.tmae.model import N_LEADS, TMAE, TMAEConfig, pool
 
 TINY = CMAFConfig(ecg_width=6, n_times=3, n_targets=2, width=16, heads=2, blocks=2, dropout=0.1)
 EDGES = [[20.0, 40.0, 50.0, 55.0, 90.0], [-0.5, 0.5, 1.5], [0.0, 1.0]]
@@ -111,6 +112,42 @@ def test_an_absent_modality_adds_nothing(model: CMAF, tokens: Tensor, row: Tenso
         torch.testing.assert_close(side, same_side, rtol=0, atol=0)
 
 
+def test_a_silent_network_leaves_the_lines(tokens: Tensor, row: Tensor) -> None:
+    model = CMAF(TINY, EDGES).eval()
+    assert not model.silent
+    model.fall_silent()
+    assert model.silent
+    assert not bool(ask(model, tokens, row).logits.any())
+    torch.nn.init.normal_(model.lines.weight)
+    data = model.embedding(tokens), model.features.columns(row)
+    torch.testing.assert_close(ask(model, tokens, row).logits, model.lines(*data, YES, YES))
+
+
+def test_who_is_gated_out_is_silent(model: CMAF, gates: Tensor) -> None:
+    for closed in ((0.0, 1.0), (1.0, 0.0)):
+        gates.copy_(torch.tensor(closed))
+        assert not model.silent
+    gates.zero_()
+    assert model.silent
+
+
+def test_an_embedding_far_from_all_that_taught_is_held() -> None:
+    model = CMAF(replace(TINY, n_findings=2), EDGES)
+    tokens = torch.zeros(1, TINY.n_ecg_tokens, TINY.ecg_width)
+    tokens[:, -1, :3] = torch.tensor([1e9, -1e9, 1e9])  # the third is no finding
+    assert model.embedding(tokens).tolist() == [[0.0] * TINY.ecg_width + [FAR, -FAR]]
+
+
+def test_columns_of_a_row_are_its_codes_and_what_is_missing(model: CMAF, row: Tensor) -> None:
+    basis, given = model.features.basis(row)
+    columns = model.features.columns(row)
+    assert columns.shape == (PATIENTS, model.features.n_columns)
+    codes, missing = columns.split([basis[0].numel(), len(EDGES)], dim=1)
+    assert torch.equal(missing.bool(), torch.isnan(row))
+    assert torch.equal(codes.view_as(basis)[given], basis[given])
+    assert not bool(codes.view_as(basis)[~given].any())
+
+
 def test_an_absent_row_is_not_a_row_of_gaps(model: CMAF, tokens: Tensor, row: Tensor) -> None:
     gaps = torch.full_like(row, torch.nan)
     with_gaps, absent = ask(model, tokens, gaps).logits, ask(model, tokens, gaps, has_row=NO).logits
@@ -130,7 +167,7 @@ def test_patients_do_not_depend_on_each_other(model: CMAF, tokens: Tensor, row: 
 
 def test_attention_maps_name_features_and_tokens(model: CMAF, tokens: Tensor, row: Tensor) -> None:
     answer = ask(model, tokens, row)
-    shape = (PATIENTS, TINY.heads, len(EDGES), TINY.n_ecg_tokens - 1)  # the summary has no place to name
+    shape = (PATIENTS, TINY.heads, len(EDGES), TINY.n_times + N_LEADS)  # the embedding has no place to name
     assert answer.logits.shape == (PATIENTS, TINY.n_targets)
     assert answer.row_to_ecg.shape == shape
     assert answer.ecg_to_row.transpose(2, 3).shape == shape
@@ -232,23 +269,26 @@ def test_a_gap_is_unlike_any_value_and_stays_in_its_feature(model: CMAF, tokens:
     assert bool(((answer.logits - missing.logits).abs().sum(1) > 0).all())
 
 
-def test_ecg_tokens_are_means_over_leads_and_over_time_and_the_summary() -> None:
+def test_ecg_tokens_are_means_over_leads_and_over_time_and_the_embedding() -> None:
     rng = np.random.default_rng(1)
-    grid = rng.normal(size=(3, N_LEADS, 4, 5)).astype(np.float32)
+    grid = rng.normal(size=(3, N_LEADS, 4, 6)).astype(np.float32)
     present = np.ones((3, N_LEADS), dtype=bool)
     present[1, 2:] = False
     present[2] = False
     grid[~present] = 0
-    encoder = Encoder(TMAEConfig(width=5, heads=1, layers=1))
+    encoder = TMAE(TMAEConfig(width=6, heads=1, layers=1, n_causes=3, findings=((0, 1), (2,))))
     with torch.no_grad():
         made = ecg_tokens(encoder, torch.from_numpy(grid), torch.from_numpy(present)).numpy()
-        summary = encoder.summarise(pool(torch.from_numpy(grid))).numpy()
-    assert made.shape == (3, 4 + N_LEADS + 1, 5)
-    np.testing.assert_array_equal(made[:, -1], summary)
+        summary = encoder.encoder.summarise(pool(torch.from_numpy(grid)))
+        findings = encoder.with_findings(summary)[:, 6:].numpy()
+    assert made.shape == (3, 4 + NOT_TIMES, 6)
+    np.testing.assert_array_equal(made[:, -2], summary)
+    np.testing.assert_array_equal(made[:, -1, :2], findings)
+    assert not made[:, -1, 2:].any()
     for ecg in (0, 1):
         np.testing.assert_allclose(made[ecg, :4], grid[ecg][present[ecg]].mean(0), atol=1e-6)
-        np.testing.assert_allclose(made[ecg, 4:-1], grid[ecg].mean(1), atol=1e-6)
-    assert not made[2, :-1].any()
+        np.testing.assert_allclose(made[ecg, 4:-2], grid[ecg].mean(1), atol=1e-6)
+    assert not made[2, :-2].any()
 
 
 def test_dropout_keeps_the_mean_and_rests_when_the_model_answers() -> None:

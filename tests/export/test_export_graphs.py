@@ -37,9 +37,17 @@ ENCODER = TMAEConfig(
     samples=100,
     patch=20,
     n_causes=3,
+    findings=((0, 1), (2,)),
 )
 FUSION = CMAFConfig(
-    ecg_width=ENCODER.width, n_times=ENCODER.n_patches, n_targets=3, width=8, heads=2, blocks=1, dropout=0.2
+    ecg_width=ENCODER.width,
+    n_times=ENCODER.n_patches,
+    n_targets=3,
+    n_findings=2,
+    width=8,
+    heads=2,
+    blocks=1,
+    dropout=0.2,
 )
 GRAPHS = ["encoder", "fusion", "slope", "gradient"]
 EDGES = [[20.0, 40.0, 50.0, 90.0], [-0.5, 0.5, 1.5], [0.0, 1.0]]
@@ -78,11 +86,13 @@ def exported() -> Exported:
     torch.manual_seed(0)
     model = TMAE(ENCODER).eval()
     fusion = CMAF(FUSION, EDGES).eval()
+    fusion.spread_like(torch.randn(9, FUSION.n_embedding))
+    torch.nn.init.normal_(fusion.lines.weight, std=0.3)
     graphs = {
         "encoder": encoder_graph(model),
         "fusion": fusion_graph(fusion),
         "slope": slope_graph(fusion),
-        "gradient": gradient_graph(model.encoder),
+        "gradient": gradient_graph(model),
     }
     return Exported(model, fusion, graphs)
 
@@ -111,9 +121,9 @@ def test_the_encoder_equals_torch_for_any_batch_and_leads(exported: Exported, ba
     tokens, embedding = exported.run("encoder", signal=given["signal"], present=given["present"])
     with torch.no_grad():
         grid = exported.encoder(given["signal"], given["present"])
-        close(tokens, ecg_tokens(exported.encoder, grid, given["present"]))
+        close(tokens, ecg_tokens(exported.model, grid, given["present"]))
         close(embedding, exported.model.embed(given["signal"], given["present"]))
-    leads = np.abs(tokens[:, ENCODER.n_patches : -1]).sum(2)
+    leads = np.abs(tokens[:, ENCODER.n_patches : -2]).sum(2)
     assert np.array_equal(leads > 0, given["present"].numpy())
 
 
@@ -121,7 +131,7 @@ def test_the_encoder_without_any_lead_says_nothing_of_the_signal(exported: Expor
     given = patients(2)
     nothing = torch.zeros(2, N_LEADS, dtype=torch.bool)
     tokens, embedding = exported.run("encoder", signal=given["signal"], present=nothing)
-    assert not tokens[:, :-1].any()
+    assert not tokens[:, :-2].any()
     assert np.isfinite(embedding).all()
     assert np.array_equal(embedding[0], embedding[1])
 
@@ -182,7 +192,7 @@ def test_the_explanation_is_autograds(exported: Exported, kind: str, target: int
     stem = exported.encoder.frames(given["signal"], beats).detach().requires_grad_()
     grid = exported.encoder.attend(exported.encoder.tokens_from(stem, beats), given["present"])
     seen = exported.fusion(
-        ecg_tokens(exported.encoder, grid, given["present"]), given["row"], given["has_ecg"], given["has_row"]
+        ecg_tokens(exported.model, grid, given["present"]), given["row"], given["has_ecg"], given["has_row"]
     )
     (along,) = torch.autograd.grad(seen.logits[0, target], stem)
     close(logits, seen.logits[0])
@@ -213,21 +223,22 @@ def test_a_step_along_the_gradient_moves_the_logit_as_told(exported: Exported) -
     given = {
         name: value.double() if value.is_floating_point() else value for name, value in one("gaps", 4).items()
     }
-    encoder = TMAE(ENCODER).eval().encoder.double()
-    encoder.load_state_dict(exported.encoder.state_dict())
+    model = TMAE(ENCODER).eval().double()
+    model.load_state_dict(exported.model.state_dict())
+    encoder = model.encoder
     fusion = CMAF(FUSION, EDGES).eval().double()
     fusion.load_state_dict(exported.fusion.state_dict())
     signal, present, *rest = given.values()
-    seen = ecg_tokens(encoder, encoder(signal, present), present).detach()
+    seen = ecg_tokens(model, encoder(signal, present), present).detach()
     *_, along = slope(fusion, seen, *rest, torch.eye(FUSION.n_targets, dtype=torch.float64)[1])
-    _, told, _ = gradient(encoder, signal, present, along)
+    _, told, _ = gradient(model, signal, present, along)
     beats = encoder.beats(signal, present)
     stem = encoder.frames(signal, beats).detach()
     direction = torch.randn(stem.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
     def logit(step: float) -> float:
         grid = encoder.attend(encoder.tokens_from(stem + step * direction, beats), given["present"])
-        tokens = ecg_tokens(encoder, grid, given["present"])
+        tokens = ecg_tokens(model, grid, given["present"])
         answer = fusion(tokens, given["row"], given["has_ecg"], given["has_row"])
         return float(answer.logits[0, 1].detach())
 
@@ -254,7 +265,8 @@ def test_a_model_in_training_mode_is_explained_as_it_answers(
 
 def test_exporting_leaves_the_models_as_they_were(exported: Exported) -> None:
     for module in (exported.encoder, exported.fusion):
-        assert all(parameter.requires_grad for parameter in module.parameters())
+        frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+        assert frozen == ({"lines.weight", "lines.bias"} if isinstance(module, CMAF) else set())
         assert not module.training
 
 

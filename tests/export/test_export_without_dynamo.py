@@ -33,7 +33,7 @@ assert len(history) == 2
 
 with torch.no_grad():
     grid = model.encoder(torch.from_numpy(signal), torch.ones(8, 12, dtype=torch.bool))
-    tokens = ecg_tokens(model.encoder, grid, torch.ones(8, 12, dtype=torch.bool)).numpy()
+    tokens = ecg_tokens(model, grid, torch.ones(8, 12, dtype=torch.bool)).numpy()
 data = FusionData(tokens, np.arange(8), signal[:, 0, :2], np.ones(8, dtype=bool),
                   np.arange(8, dtype=np.float32)[:, None] % 2)
 rows = np.arange(8)
@@ -43,7 +43,7 @@ assert np.isfinite(fusion_logits(fusion, data, rows, "ecg+row")).all()
 
 print("trained")
 exports = {{"encoder": lambda: encoder_graph(model), "fusion": lambda: fusion_graph(fusion),
-            "gradient": lambda: gradient_graph(model.encoder),
+            "gradient": lambda: gradient_graph(model),
             "slope": lambda: slope_graph(fusion)}}
 for name, export in exports.items():
     try:

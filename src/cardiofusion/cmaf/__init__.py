@@ -8,7 +8,7 @@ from cardiofusion.cmaf.alignment import NOBODY, Balance, LatentDistribution, bal
 from cardiofusion.records.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
-    from cardiofusion.cmaf.model import CMAF, NOT_TIMES, CMAFConfig, ecg_tokens
+    from cardiofusion.cmaf.model import CMAF, NOT_TIMES, CMAFConfig, ecg_tokens, fusion_structure
     from cardiofusion.cmaf.training import (
         FusionData,
         FusionOptions,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
-    "model": ("CMAF", "CMAFConfig", "NOT_TIMES", "ecg_tokens"),
+    "model": ("CMAF", "CMAFConfig", "NOT_TIMES", "ecg_tokens", "fusion_structure"),
     "training": ("FusionData", "FusionOptions", "View", "feature_edges", "fusion_logits", "train_fusion"),
 }
 
@@ -37,6 +37,7 @@ __all__ = [
     "ecg_tokens",
     "feature_edges",
     "fusion_logits",
+    "fusion_structure",
     "match_covariates",
     "train_fusion",
 ]

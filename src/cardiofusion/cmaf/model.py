@@ -1,41 +1,52 @@
 """CMAF: bidirectional cross-modal attention fusion of an ECG and a clinical row.
 
 - ECG tokens come from the frozen encoder: one for each time (mean over leads) and one for each lead (mean
-  over time), so that the attention map can name both, and its summary, which the summary token starts from.
+  over time), so that the attention map can name both; then its embedding, the summary and the findings, from
+  which the summary token starts.
 - Clinical tokens: every feature is one token. Numbers enter by piecewise-linear encoding over the training
   quantiles (Gorishniy et al., On embeddings for numerical features, NeurIPS 2022), categories as steps;
   a missing value is a learnt token of that feature.
+- A line on what is there answers first (lines.py); the network learns what the lines leave over, and says
+  nothing where it found nothing.
 - Each block lets the clinical tokens look at each other, then ECG and row look at each other in both
   directions (multi-head cross-attention), then each token by itself.
 - The same weights answer for ECG only, row only, or both: an absent modality adds nothing. Modality dropout
   in training makes it so (Neverova et al., ModDrop, TPAMI 2016).
 - What a modality adds to the other (its attention's residuals, its own part of the logits) passes a gate
   where both are there. Gates are 1 while the network learns and are then set on the patients who say when to
-  stop, so that a modality that taught the network noise is turned down: it costs little, where without
-  gates it cost .02 of the AUC (docs/architecture.md).
+  stop, so that a modality that taught the network noise is turned down.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from cardiofusion.tmae.model import N_LEADS, Encoder
+from cardiofusion.cmaf.lines import Lines
+from cardiofusion.tmae.model import N_LEADS, TMAE
 
-NOT_TIMES = N_LEADS + 1  # ECG tokens that stand for no time: one a lead, and the summary
+NOT_TIMES = N_LEADS + 2  # ECG tokens that stand for no time: one a lead, the summary, and the findings
+FLAT = 1e-6  # a spread below it is none
+FAR = 6.0  # standard deviations: an embedding further off than any that taught is held there
 
 
 @dataclass(frozen=True)
 class CMAFConfig:
-    """Sizes: ECG tokens are n_times, 12 leads and a summary of `ecg_width`; n_targets logits come out."""
+    """Sizes: ECG tokens of `ecg_width` are n_times, 12 leads, the summary, and n_findings numbers filled up
+    with zeros; n_targets logits come out.
+    """
 
     ecg_width: int
     n_times: int
     n_targets: int
+    n_findings: int = 0
     width: int = 32
     heads: int = 4
     blocks: int = 2
@@ -44,6 +55,10 @@ class CMAFConfig:
     @property
     def n_ecg_tokens(self) -> int:
         return self.n_times + NOT_TIMES
+
+    @property
+    def n_embedding(self) -> int:
+        return self.ecg_width + self.n_findings
 
 
 class Attended(NamedTuple):
@@ -54,12 +69,17 @@ class Attended(NamedTuple):
     ecg_to_row: Tensor
 
 
-def ecg_tokens(encoder: Encoder, tokens: Tensor, present: Tensor) -> Tensor:
-    """Encoder tokens [b, 12, time, width] -> [b, time + 13, width]: means over leads and time, summary."""
+def ecg_tokens(model: TMAE, tokens: Tensor, present: Tensor) -> Tensor:
+    """Encoder tokens [b, 12, time, width] -> [b, time + 14, width].
+
+    Means over leads, means over time, the summary, and the findings filled up with zeros.
+    """
     share = present.to(tokens.dtype)
     over_leads = tokens.sum(dim=1) / share.sum(dim=1).clamp(min=1.0)[:, None, None]
-    leads = tokens.mean(dim=2)
-    return torch.cat([over_leads, leads, encoder.summarise(leads.flatten(1))[:, None]], dim=1)
+    leads, width = tokens.mean(dim=2), model.config.width
+    embedding = model.with_findings(model.encoder.summarise(leads.flatten(1)))
+    filled = functional.pad(embedding, (0, 2 * width - model.config.n_embedding))
+    return torch.cat([over_leads, leads, filled.view(-1, 2, width)], dim=1)
 
 
 class FeatureTokens(nn.Module):
@@ -86,12 +106,25 @@ class FeatureTokens(nn.Module):
         self.bias = nn.Parameter(torch.randn(len(edges), width) * 0.02)
         self.missing = nn.Parameter(torch.randn(len(edges), width) * 0.02)
 
-    def forward(self, row: Tensor) -> Tensor:
+    @property
+    def n_columns(self) -> int:
+        return self.low.numel() + self.low.shape[0]
+
+    def basis(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """The code of every feature [b, feature, bin], and which are given [b, feature]."""
         given = ~torch.isnan(row)
         x = torch.where(given, row, torch.zeros_like(row))
-        basis = ((x[..., None] - self.low) / self.span).clamp(0.0, 1.0)  # [b, feature, bin]
+        return ((x[..., None] - self.low) / self.span).clamp(0.0, 1.0), given
+
+    def forward(self, row: Tensor) -> Tensor:
+        basis, given = self.basis(row)
         tokens = torch.einsum("bfk,fkw->bfw", basis, self.weight) + self.bias
         return torch.where(given[..., None], tokens, self.missing)
+
+    def columns(self, row: Tensor) -> Tensor:
+        """The codes side by side, zeros for what is missing, and then 1 for each feature that is."""
+        basis, given = self.basis(row)
+        return torch.cat([(basis * given[..., None]).flatten(1), (~given).to(basis.dtype)], dim=1)
 
 
 class Dropout(nn.Module):
@@ -176,10 +209,13 @@ def _head(config: CMAFConfig) -> nn.Sequential:
 class CMAF(nn.Module):
     """ECG tokens and a clinical row -> logits, with the attention maps of the last block.
 
-    gate: [2], of the ECG and of the row; what counts where a patient has both.
+    gate: [2], of the ECG and of the row; what counts where a patient has both. centre, scale: [embedding] of
+    those who taught.
     """
 
     gate: Tensor
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, config: CMAFConfig, edges: Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -187,9 +223,12 @@ class CMAF(nn.Module):
         width = config.width
         self.features = FeatureTokens(edges, width)
         self.token = nn.Linear(config.ecg_width, width)
-        self.summary = nn.Linear(config.ecg_width, width)
-        self.row_summary = nn.Parameter(torch.randn(width) * 0.02)
+        self.summary = nn.Linear(config.n_embedding + config.n_targets, width)
+        self.row_summary = nn.Linear(config.n_targets, width)
         self.register_buffer("gate", torch.ones(2))
+        self.register_buffer("centre", torch.zeros(config.n_embedding))
+        self.register_buffer("scale", torch.ones(config.n_embedding))
+        self.lines = Lines(config.n_embedding, self.features.n_columns, config.n_targets)
         self.blocks = nn.ModuleList(
             FusionBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
         )
@@ -201,26 +240,64 @@ class CMAF(nn.Module):
             if isinstance(module, Dropout):
                 module.generator = generator
 
+    def fall_silent(self) -> None:
+        """The network adds nothing to the lines, until it learns to."""
+        for head in (self.ecg_head, self.row_head):
+            last = cast(nn.Linear, head[-1])
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the network adds nothing to the lines where a patient has both."""
+        heads = ((self.ecg_head, self.gate[0]), (self.row_head, self.gate[1]))
+        return not any(bool(cast(nn.Linear, head[-1]).weight.any()) and bool(gate) for head, gate in heads)
+
+    def embedding(self, tokens: Tensor) -> Tensor:
+        """Summary and findings [b, embedding] of tokens whose last two they are, as spread as who taught."""
+        found = tokens[:, -2:].flatten(1)[:, : self.config.n_embedding]
+        return ((found - self.centre) / self.scale).clamp(-FAR, FAR)
+
+    def spread_like(self, embedding: Tensor) -> None:
+        """Take centre and scale of embeddings [n, embedding]; a number that never varies counts nothing."""
+        spread = embedding.std(dim=0, correction=0)
+        self.centre.copy_(embedding.mean(dim=0))
+        self.scale.copy_(torch.where(spread > FLAT, spread, torch.inf))
+
     def forward(self, tokens: Tensor, row: Tensor, has_ecg: Tensor, has_row: Tensor) -> Attended:
-        """tokens [b, time + 13, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
-        ecg, ecg_allowed = self._ecg_sequence(tokens, has_ecg)
-        clinical, row_allowed = self._row_sequence(row, has_row)
+        """tokens [b, time + 14, ecg_width], row [b, feature], has_ecg and has_row bool [b]."""
+        embedding = self.embedding(tokens) * has_ecg[:, None]
+        columns = self.features.columns(row) * has_row[:, None]
+        said = self.lines.of_views(embedding, columns)
+        ecg, ecg_allowed = self._ecg_sequence(tokens, torch.cat([embedding, said[:, 0]], dim=1), has_ecg)
+        clinical, row_allowed = self._row_sequence(row, said[:, 1], has_row)
         there = torch.stack([has_ecg, has_row], dim=1).to(tokens.dtype)
         gates = torch.where((has_ecg & has_row)[:, None], self.gate, there)
         for block in self.blocks:
             ecg, clinical, row_to_ecg, ecg_to_row = block(ecg, clinical, ecg_allowed, row_allowed, gates)
-        logits = gates[:, :1] * self.ecg_head(ecg[:, 0]) + gates[:, 1:] * self.row_head(clinical[:, 0])
+        lines = self.lines(embedding, columns, has_ecg, has_row)
+        learnt = gates[:, :1] * self.ecg_head(ecg[:, 0]) + gates[:, 1:] * self.row_head(clinical[:, 0])
         # The first position of each sequence is its summary; the map shows named tokens only.
-        return Attended(logits, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
+        return Attended(lines + learnt, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
 
-    def _ecg_sequence(self, tokens: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
-        named, summary = tokens[:, :-1], self.summary(tokens[:, -1])
+    def _ecg_sequence(self, tokens: Tensor, known: Tensor, has_ecg: Tensor) -> tuple[Tensor, Tensor]:
+        """known: [b, embedding + target], the embedding and what its line says."""
+        named, summary = tokens[:, :-2], self.summary(known)
         allowed = torch.cat(
             [torch.ones_like(has_ecg)[:, None], has_ecg[:, None].expand(-1, named.shape[1])], 1
         )
         return torch.cat([summary[:, None], self.token(named)], dim=1), allowed
 
-    def _row_sequence(self, row: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
-        first = self.row_summary.expand(row.shape[0], 1, -1)
+    def _row_sequence(self, row: Tensor, line: Tensor, has_row: Tensor) -> tuple[Tensor, Tensor]:
+        """line: [b, target], what the row's line says."""
+        first = self.row_summary(line)[:, None]
         allowed = torch.cat([torch.ones_like(has_row)[:, None], has_row[:, None].expand(-1, row.shape[1])], 1)
         return torch.cat([first, self.features(row)], dim=1), allowed
+
+
+@cache
+def fusion_structure() -> str:
+    """A hash of the parts of CMAF and of its tokens: weights of another one are of no use to this version."""
+    parts = CMAF(CMAFConfig(ecg_width=8, n_times=1, n_targets=1, width=8), [[0.0, 1.0]]).state_dict()
+    shapes = {name: tuple(value.shape) for name, value in parts.items()}
+    return hashlib.sha256(repr((shapes, NOT_TIMES)).encode()).hexdigest()[:16]

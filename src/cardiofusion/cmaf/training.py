@@ -45,9 +45,9 @@ class FusionOptions:
 class FusionData:
     """Examples for CMAF.
 
-    tokens float32 [ecg, token, width]: a pool of ECGs; ecg int64 [n]: which of them stands beside each row
-    (NOBODY: none). rows float32 [n, feature], NaN where missing; has_row bool [n].
-    outcome float32 [n, target], NaN where not known.
+    tokens float32 [ecg, token, width]: a pool of ECGs, the last token with n_findings numbers; ecg int64 [n]:
+    which of them stands beside each row (NOBODY: none). rows float32 [n, feature], NaN where missing; has_row
+    bool [n]. outcome float32 [n, target], NaN where not known.
     """
 
     tokens: NDArray[np.float32]
@@ -55,9 +55,22 @@ class FusionData:
     rows: NDArray[np.float32]
     has_row: NDArray[np.bool_]
     outcome: NDArray[np.float32]
+    n_findings: int = 0
 
     def __len__(self) -> int:
         return len(self.ecg)
+
+    @property
+    def pool(self) -> NDArray[np.float32]:
+        """Summary and findings [ecg, d] of every ECG."""
+        last = self.tokens[:, -2:].reshape(len(self.tokens), -1)
+        return last[:, : self.tokens.shape[2] + self.n_findings]
+
+    @property
+    def embedding(self) -> NDArray[np.float64]:
+        """Summary and findings [n, d] of the ECG beside each row, NaN where there is none."""
+        beside = self.pool[np.maximum(self.ecg, 0)].astype(np.float64)
+        return np.where((self.ecg == NOBODY)[:, None], np.nan, beside)
 
 
 def feature_edges(table: ClinicalTable) -> list[list[float]]:
@@ -89,7 +102,8 @@ def train_fusion(
 ) -> CMAF:
     """Train on `training` rows; keep the weights of the epoch with the lowest loss on `stopping` rows.
 
-    These rows then set the gates too.
+    Lines come first and stay; the best may be the weights before the first epoch, of a network that adds
+    nothing to them. The stopping rows say how strong the lines' penalties are, and set the gates too.
     Several may train at once, each in a thread of its own.
     """
     with _STARTING:
@@ -98,9 +112,11 @@ def train_fusion(
     generator = torch.Generator().manual_seed(seed + 1)
     model.draw_from(generator)
     optimiser = AdamW(model.named_parameters(), options.weight_decay)
-    best, best_loss, waited = _weights(model), float("inf"), 0
     steps = max(1, len(training) // options.batch)
     total = steps * options.epochs
+    report = on_step or _nobody_asked
+    _fit_lines(model, data, training, stopping, lambda: report(0, total))
+    best, best_loss, waited = _weights(model), _stopping_loss(model, data, stopping), 0
     for _ in range(options.epochs):
         order = torch.from_numpy(training)[torch.randperm(len(training), generator=generator)]
         model.train()
@@ -108,8 +124,7 @@ def train_fusion(
             loss = _training_loss(model, data, rows.numpy(), options.modality_dropout, generator)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step(warm_cosine(optimiser.steps, total, options.learning_rate, max(1, total // 20)))
-            if on_step:
-                on_step(optimiser.steps, total)
+            report(optimiser.steps, total)
         loss_now = _stopping_loss(model, data, stopping)
         waited += 1
         if loss_now < best_loss:
@@ -119,6 +134,27 @@ def train_fusion(
     model.load_state_dict(best)
     _set_gates(model.eval(), data, stopping[:GATING_ROWS])
     return model
+
+
+def _fit_lines(
+    model: CMAF,
+    data: FusionData,
+    training: NDArray[np.intp],
+    stopping: NDArray[np.intp],
+    alive: Callable[[], None],
+) -> None:
+    """Set the lines and how embeddings are spread; the network says nothing yet."""
+    model.fall_silent()
+    rows, taught = np.concatenate([training, stopping]), training[data.ecg[training] != NOBODY]
+    if len(taught):
+        model.spread_like(torch.from_numpy(data.pool[data.ecg[taught]]))
+    has_ecg, has_row = data.ecg[rows] != NOBODY, data.has_row[rows]
+    with torch.no_grad():
+        last = torch.from_numpy(data.tokens[:, -2:])  # all that `embedding` looks at
+        ecg = model.embedding(last)[np.maximum(data.ecg[rows], 0)] * torch.from_numpy(has_ecg)[:, None]
+        columns = torch.cat([ecg, model.features.columns(torch.from_numpy(data.rows[rows]))], dim=1)
+    x = columns.numpy().astype(np.float64)
+    model.lines.fit(x, has_ecg, has_row, data.outcome[rows], len(training), alive)
 
 
 def _set_gates(model: CMAF, data: FusionData, rows: NDArray[np.intp]) -> None:
@@ -179,6 +215,10 @@ def _stopping_loss(model: CMAF, data: FusionData, rows: NDArray[np.intp]) -> flo
 def _known_loss(logits: Tensor, outcome: Tensor) -> Tensor:
     known = ~torch.isnan(outcome)
     return functional.binary_cross_entropy_with_logits(logits[known], outcome[known])
+
+
+def _nobody_asked(done: int, of: int) -> None:
+    """Progress that goes nowhere."""
 
 
 def _weights(model: CMAF) -> dict[str, Tensor]:

@@ -18,18 +18,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from cardiofusion.cmaf.model import CMAF, ecg_tokens
+from cardiofusion.cmaf.model import CMAF, NOT_TIMES, ecg_tokens
 from cardiofusion.export.attention import OPSET, fused_attention
 from cardiofusion.export.rows import RowEncoder
 from cardiofusion.records import ExportError
 from cardiofusion.tmae.beats import spread
-from cardiofusion.tmae.model import N_LEADS, TMAE, Encoder
+from cardiofusion.tmae.model import N_LEADS, TMAE
 
 MAX_BATCH = 4096
 
 
 def encoder_graph(model: TMAE) -> bytes:
-    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 13, width], embedding.
+    """signal [b, 12, sample], present bool [b, 12] -> tokens [b, time + 14, width], embedding.
 
     Raises ExportError where torch's exporter cannot run on this machine.
     """
@@ -41,8 +41,8 @@ def encoder_graph(model: TMAE) -> bytes:
             self.rows = RowEncoder(model.encoder)
 
         def forward(self, signal: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-            tokens = ecg_tokens(self.model.encoder, self.rows(signal, present), present)
-            return tokens, self.model.with_findings(tokens[:, -1])
+            tokens = ecg_tokens(self.model, self.rows(signal, present), present)
+            return tokens, tokens[:, -2:].flatten(1)[:, : self.model.config.n_embedding]
 
     example = (torch.randn(2, N_LEADS, model.config.samples), torch.ones(2, N_LEADS, dtype=torch.bool))
     with fused_attention(model):
@@ -74,9 +74,9 @@ def fusion_graph(fusion: CMAF) -> bytes:
 
 
 def slope_graph(fusion: CMAF) -> bytes:
-    """One patient -> logits [target], row_to_ecg, ecg_to_row (means over heads), slope [1, time + 13, width].
+    """One patient -> logits [target], row_to_ecg, ecg_to_row (means over heads), slope [1, time + 14, width].
 
-    Inputs: tokens [1, time + 13, width], row [1, feature], has_ecg [1], has_row [1], and target [target],
+    Inputs: tokens [1, time + 14, width], row [1, feature], has_ecg [1], has_row [1], and target [target],
     one-hot: whose logit the slope is of, with respect to the tokens. Raises ExportError.
     """
     config = fusion.config
@@ -93,20 +93,20 @@ def slope_graph(fusion: CMAF) -> bytes:
     return _export_traced(partial(slope, fusion), fusion, example, inputs, outputs)
 
 
-def gradient_graph(encoder: Encoder) -> bytes:
+def gradient_graph(model: TMAE) -> bytes:
     """One patient's signal, present and a slope along its tokens -> frames and gradient at the stem, spread.
 
     frames and gradient: [12, channel, frame + window], 40 ms a frame; the last are those of the mean beat.
     spread: [frame, window], which frames of time these are from. Raises ExportError.
     """
-    config = encoder.config
+    config = model.config
     example = (
         torch.randn(1, N_LEADS, config.samples),
         torch.ones(1, N_LEADS, dtype=torch.bool),
-        torch.randn(1, config.n_patches + N_LEADS + 1, config.width),
+        torch.randn(1, config.n_patches + NOT_TIMES, config.width),
     )
     inputs, outputs = ["signal", "present", "slope"], ["frames", "gradient", "spread"]
-    return _export_traced(partial(gradient, encoder), encoder, example, inputs, outputs)
+    return _export_traced(partial(gradient, model), model, example, inputs, outputs)
 
 
 def slope(
@@ -123,15 +123,14 @@ def slope(
     return logits, row_to_ecg, ecg_to_row, along
 
 
-def gradient(
-    encoder: Encoder, signal: Tensor, present: Tensor, along: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def gradient(model: TMAE, signal: Tensor, present: Tensor, along: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What the gradient graph computes, in torch."""
+    encoder = model.encoder
     beats = encoder.beats(signal, present)
 
     def score(frames: Tensor) -> Tensor:
         tokens = encoder.attend(encoder.tokens_from(frames, beats), present)
-        return (ecg_tokens(encoder, tokens, present) * along).sum()
+        return (ecg_tokens(model, tokens, present) * along).sum()
 
     frames = encoder.frames(signal, beats)
     n = encoder.config.n_frames

@@ -75,7 +75,7 @@ class ExportJob:
         model = TMAE(self.encoder_config)
         model.load_state_dict(load_file(self.encoder))
         write_bytes(out / "encoder.onnx", encoder_graph(model.eval()))
-        write_bytes(out / "gradient.onnx", gradient_graph(model.encoder))
+        write_bytes(out / "gradient.onnx", gradient_graph(model))
         for task, part in self.fusions.items():
             fusion = CMAF(part.config, part.edges)
             fusion.load_state_dict(load_file(part.weights))

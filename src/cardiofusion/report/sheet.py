@@ -65,6 +65,7 @@ class ReasonPart:
     shap_target: str
     waterfall: Markup | None
     attention: Markup | None
+    unattended: str
     attention_top: str
 
 
@@ -204,11 +205,12 @@ def _heated_task(assessment: Assessment) -> str | None:
 
 def unused_words(answer: TaskAnswer | None, given: Mapping[str, Any]) -> str:
     """A caution where an explanation is about a modality that the answer was not made from."""
+    shown = {kind: found for kind, found in given.items() if found and "refused" not in found}
     kinds = {"ecg": ("gradcam", "attention"), "row": ("shap", "attention")}
     unused = [
         modality
         for modality, explained in kinds.items()
-        if answer is not None and modality not in answer.modalities and any(given.get(k) for k in explained)
+        if answer is not None and modality not in answer.modalities and any(map(shown.get, explained))
     ]
     if answer is None or not unused:
         return ""
@@ -256,7 +258,8 @@ def _reason(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) -> R
         caution=unused_words(answer, given),
         shap_target=shap.get("target", ""),
         waterfall=drawn(waterfall(shap)) if shap else None,
-        attention=drawn(attention_map(attention)) if attention else None,
+        attention=drawn(attention_map(attention)) if "weights" in attention else None,
+        unattended=str(attention.get("refused", "")),
         attention_top="; ".join(attention.get("top", ())),
     )
 

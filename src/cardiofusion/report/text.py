@@ -114,5 +114,8 @@ def _reasons(answer: TaskAnswer | None, given: Mapping[str, Any]) -> Iterator[st
         steps = sorted(shap["contributions"], key=lambda item: -abs(item["contribution"]))[:MAX_CONTRIBUTIONS]
         said = ", ".join(f"{spoken(str(step['feature']))} {step['contribution']:+.2f}" for step in steps)
         yield f"largest contributions (for {shap.get('target', '')}, {shap.get('unit', '')}): {said}"
-    if attention := given.get("attention"):
+    attention = given.get("attention") or {}
+    if "refused" in attention:
+        yield f"attention is not shown: {attention['refused']}"
+    elif attention:
         yield "attention: " + "; ".join(attention.get("top", ()))

@@ -61,7 +61,12 @@ def explain_task(
             else {"target": task.targets[target], "refused": refused["why"]}
         )
         if used is not None and schema is not None:
-            out["attention"] = _attention(sloped, schema)
+            refused = verdicts.get("attention", {"shown": True})
+            out["attention"] = (
+                _attention(sloped, schema)
+                if refused["shown"]
+                else {"target": task.targets[target], "refused": refused["why"]}
+            )
     return out
 
 

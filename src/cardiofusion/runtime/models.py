@@ -21,7 +21,7 @@ EMBED_BATCH = 64  # bounds memory; larger is no faster on a laptop
 
 
 class Encoded(NamedTuple):
-    """tokens [n, time + 13, width] for the fusion, embedding [n, d]."""
+    """tokens [n, time + 14, width] for the fusion, embedding [n, d]."""
 
     tokens: Float
     embedding: Float
@@ -176,7 +176,7 @@ class TaskModels:
         return np.array([float(booster.predict_logit(row[None])[0]) for booster in self.boosters])
 
     def slope(self, tokens: Float, row: NDArray[np.float64] | None, target: int) -> Sloped:
-        """Attention, and the slope of one target's logit along the ECG tokens [time + 13, width]."""
+        """Attention, and the slope of one target's logit along the ECG tokens [time + 14, width]."""
         outputs = next(given.shape[0] for given in self._slope.get_inputs() if given.name == "target")
         along = directions(self.task, outputs)[target]
         return Sloped(*self._slope.run(None, self._feed(tokens, row) | {"target": along}))

@@ -18,7 +18,7 @@ import numpy as np
 
 from cardiofusion import __version__
 from cardiofusion.bundle import Canonical, Manifest, TrainingData, write_bundle
-from cardiofusion.cmaf import CMAF
+from cardiofusion.cmaf import CMAF, NOT_TIMES
 from cardiofusion.conformal import calibrations_to_json
 from cardiofusion.evaluate import metrics_document
 from cardiofusion.export import Exporting, ExportJob, FusionWeights
@@ -239,7 +239,7 @@ def _details(pipeline: Pipeline, results: Results, about: Mapping[str, Any]) -> 
     }
     if pipeline.uses_ecg:
         config = pipeline.encoder.config
-        details["ecg_tokens"] = [config.n_patches + len(LEADS) + 1, config.width]
+        details["ecg_tokens"] = [config.n_patches + NOT_TIMES, config.width]
     return details
 
 

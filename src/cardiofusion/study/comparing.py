@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -26,7 +25,6 @@ from cardiofusion.study.fusing import Fit, train_fits
 from cardiofusion.study.groups import Groups, Rows
 from cardiofusion.study.sections import Cmaf
 from cardiofusion.tabular import train_row_model
-from cardiofusion.tmae import TMAE
 
 if TYPE_CHECKING:
     from cardiofusion.study.pipeline import Pipeline
@@ -51,7 +49,7 @@ def _train_trees(pipeline: Pipeline, task: Task, folder: Path) -> None:
     data, schema = pipeline.pairs(task)[0], pipeline.schema_of(task)
     assert schema is not None
     logits = tree_logits(
-        np.column_stack([data.rows.astype(np.float64), embeddings(pipeline.encoder, data)]),
+        np.column_stack([data.rows.astype(np.float64), data.embedding]),
         schema,
         pipeline.data.given(task),
         task.horizon,
@@ -80,13 +78,6 @@ def _train_dealt(pipeline: Pipeline, task: Task, folder: Path) -> None:
         pipeline.workspace.reporter.step,
     )
     np.save(folder / "dealt.npy", found, allow_pickle=False)
-
-
-def embeddings(encoder: TMAE, data: FusionData) -> NDArray[np.float64]:
-    """The embedding [row, d] of the ECG beside each row, NaN where there is none."""
-    with torch.no_grad():
-        pool = encoder.with_findings(torch.from_numpy(data.tokens[:, -1])).numpy()
-    return np.where((data.ecg == NOBODY)[:, None], np.nan, pool[np.maximum(data.ecg, 0)].astype(np.float64))
 
 
 def tree_logits(

@@ -110,15 +110,15 @@ def load_encoder(folder: Path) -> TMAE:
 
 
 def embed_ecgs(model: TMAE, ecgs: EcgSet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fusion tokens [n, time + 13, width] and embeddings [n, d]."""
+    """Fusion tokens [n, time + 14, width] and embeddings [n, d]."""
     tokens, embeddings = [], []
     with torch.no_grad():
         for at in range(0, len(ecgs), EMBED_BATCH):
             present = torch.from_numpy(ecgs.present[at : at + EMBED_BATCH])
             grid = model.encoder(torch.from_numpy(ecgs.signal[at : at + EMBED_BATCH]), present)
-            found = ecg_tokens(model.encoder, grid, present)
+            found = ecg_tokens(model, grid, present)
             tokens.append(found.numpy())
-            embeddings.append(model.with_findings(found[:, -1]).numpy())
+            embeddings.append(found[:, -2:].flatten(1)[:, : model.config.n_embedding].numpy())
     return np.concatenate(tokens), np.concatenate(embeddings)
 
 

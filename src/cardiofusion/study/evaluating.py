@@ -202,6 +202,13 @@ def gradcam_verdict(
     return figures, {"shown": bool(shown), "why": why if shown else f"failed its test: {why}"}
 
 
+def attention_verdict(fusion: CMAF) -> dict[str, Any]:
+    """Whether attention may be shown: not where what the row saw in the ECG never reaches the answer."""
+    shown = not fusion.silent and bool(fusion.gate[0])
+    why = "attention adds to the lines on ECG and row" if shown else "the lines on ECG and row answer alone"
+    return {"shown": shown, "why": why}
+
+
 def _cam(
     encoder: TMAE, fusion: CMAF, ecg: EcgSet, along: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], int]:
@@ -211,9 +218,9 @@ def _cam(
     row = torch.zeros(1, fusion.features.bias.shape[0])
     signal, present = torch.from_numpy(ecg.signal), torch.from_numpy(ecg.present)
     with torch.no_grad():
-        tokens = ecg_tokens(encoder.encoder, encoder.encoder(signal, present), present)
+        tokens = ecg_tokens(encoder, encoder.encoder(signal, present), present)
     *_, down = slope(fusion, tokens, row, yes, no, torch.from_numpy(along[target]))
-    stem = (part.detach().numpy() for part in gradient(encoder.encoder, signal, present, down))
+    stem = (part.detach().numpy() for part in gradient(encoder, signal, present, down))
     return grad_cam(*stem), target
 
 
@@ -224,7 +231,7 @@ def _scores(
     leads = torch.from_numpy(np.repeat(present[None], n, axis=0))
     with torch.no_grad():
         grid = encoder.encoder(torch.from_numpy(batch), leads)
-        tokens = ecg_tokens(encoder.encoder, grid, leads)
+        tokens = ecg_tokens(encoder, grid, leads)
         row = torch.zeros(n, fusion.features.bias.shape[0])
         logits = fusion(tokens, row, torch.ones(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)).logits
     scores: NDArray[np.float64] = logits.numpy().astype(np.float64)

@@ -185,6 +185,7 @@ def _config(data: FusionData, plan: Cmaf) -> CMAFConfig:
         ecg_width=data.tokens.shape[2],
         n_times=data.tokens.shape[1] - NOT_TIMES,
         n_targets=data.outcome.shape[1],
+        n_findings=data.n_findings,
         width=plan.width,
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.cmaf import CMAF, FusionData
+from cardiofusion.cmaf import CMAF, NOT_TIMES, FusionData, fusion_structure
 from cardiofusion.records import ClinicalSchema, Cohort, Task, merge_duplicates
 from cardiofusion.study.answering import check_calibration
 from cardiofusion.study.comparing import compare
@@ -243,8 +243,8 @@ class Pipeline:
 
     @property
     def embedding_mark(self) -> str:
-        """What an embedding depends on beside the encoder's weights: which causes make a finding."""
-        return f"{self.encoder_mark} {self.encoder.config.findings}"
+        """What tokens depend on beside the weights: the causes that make a finding, the number of tokens."""
+        return f"{self.encoder_mark} {self.encoder.config.findings} {NOT_TIMES}"
 
     @property
     def encoder_mark(self) -> str:
@@ -362,6 +362,7 @@ class Pipeline:
         parts = {
             "data": self.data.digest,
             "encoder": self.encoder_mark,
+            "structure": fusion_structure(),
             "alignment": task.alignment,
             "modalities": task.modalities,
             "horizon": task.horizon,
@@ -379,7 +380,8 @@ class Pipeline:
     def pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:
         """The task's examples, and for covariate alignment how alike the partners are."""
         if task.name not in self._pairs:
-            self._pairs[task.name] = self._make_pairs(task)
+            data, evidence = self._make_pairs(task)
+            self._pairs[task.name] = replace(data, n_findings=len(self.encoder.config.findings)), evidence
         return self._pairs[task.name]
 
     def _make_pairs(self, task: Task) -> tuple[FusionData, dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.bundle import task_views
-from cardiofusion.cmaf import NOBODY, FusionData
+from cardiofusion.cmaf import CMAF, NOBODY, FusionData
 from cardiofusion.conformal import TargetCalibration
 from cardiofusion.evaluate import better_single
 from cardiofusion.metrics import Observed
@@ -37,6 +37,7 @@ from cardiofusion.study.comparing import (
 from cardiofusion.study.encoding import masked_r2_figures
 from cardiofusion.study.evaluating import (
     TestResult,
+    attention_verdict,
     cross_validation_figures,
     gradcam_verdict,
     shuffled_pairs_figure,
@@ -89,57 +90,91 @@ def measure(pipeline: Pipeline) -> Results:
 def _measure_task(pipeline: Pipeline, task: Task, results: Results, rng: np.random.Generator) -> None:
     outcome, weight = pipeline.data.outcome(task), pipeline.data.weight(task)
     groups, patients, seed = pipeline.groups, pipeline.patient_ids, pipeline.study.seed
-    table = pipeline.table_model(task)
-    values = pipeline.cohort.table.values if pipeline.cohort.table is not None else None
-    fused = "ecg" in task.modalities
-    data = pipeline.pairs(task)[0] if fused else _rows_only(pipeline, outcome)
-    model = pipeline.fusion(task) if fused else None
-    logits = logits_by_view(task, table, values, model, data, groups.measured)
+    model = pipeline.fusion(task) if "ecg" in task.modalities else None
+    data = _rows_only(pipeline, outcome) if model is None else pipeline.pairs(task)[0]
+    logits = logits_by_view(task, pipeline.table_model(task), _values(pipeline), model, data, groups.measured)
     choosing = _choosing(pipeline, task, logits)
     chosen = choose_view(task, choosing, outcome, weight, patients, seed)
     coverage = pipeline.study.conformal.coverage
     calibrations = calibrate_views(task, logits, outcome, weight, groups, patients, coverage, seed)
     if FUSED in logits:
         logits |= _compared(pipeline, task, choosing, logits, outcome, weight)
+    result = _tested(pipeline, task, logits, calibrations)
+    results.calibrations[task.name], results.chosen[task.name] = calibrations, chosen
+    results.tested[task.name] = result
+    results.figures |= test_figures(result, rng, pipeline.study.evaluation.bootstraps)
+    results.figures |= _figures_of_view(pipeline, result, chosen.view, rng)
+    if model is not None:
+        _measure_fusion(pipeline, result, model, data, results, rng)
+    if task.kind == "survival":
+        results.notes.append(_horizon_words(task, result.outcome))
+
+
+def _tested(
+    pipeline: Pipeline,
+    task: Task,
+    logits: Logits,
+    calibrations: Mapping[str, Mapping[str, TargetCalibration]],
+) -> TestResult:
+    """Probabilities and sets of the test patients, by every view."""
+    test, weight = pipeline.groups.test, pipeline.data.weight(task)
     probability = probabilities(logits, calibrations, task.targets)
-    test = groups.test
-    result = TestResult(
+    sets = sets_by_view(probability, calibrations, task.targets)
+    return TestResult(
         task,
-        outcome[test],
+        pipeline.data.outcome(task)[test],
         {view: values[test] for view, values in probability.items()},
-        {view: sets[test] for view, sets in sets_by_view(probability, calibrations, task.targets).items()},
-        patients[test],
+        {view: found[test] for view, found in sets.items()},
+        pipeline.patient_ids[test],
         _data_words(pipeline, task),
         None if weight is None else weight[test],
         _times(pipeline, task, test),
     )
-    repeats = pipeline.study.evaluation.bootstraps
-    results.calibrations[task.name], results.chosen[task.name] = calibrations, chosen
-    results.tested[task.name] = result
-    results.figures |= test_figures(result, rng, repeats)
-    results.figures |= subgroup_figures(result, chosen.view, _covariates(pipeline, test), rng, repeats)
-    results.figures |= _crossed(pipeline, task, outcome, rng)
+
+
+def _figures_of_view(
+    pipeline: Pipeline, result: TestResult, view: str, rng: np.random.Generator
+) -> dict[str, Figure]:
+    """Of the view that answers: by sex and age, cross-validated, and beside published scores."""
+    task, test, repeats = result.task, pipeline.groups.test, pipeline.study.evaluation.bootstraps
+    found = subgroup_figures(result, view, _covariates(pipeline, test), rng, repeats)
+    found |= _crossed(pipeline, task, pipeline.data.outcome(task), rng)
     rows = None if pipeline.cohort.table is None else pipeline.cohort.table.take(test)
-    results.figures |= published_figures(result, chosen.view, rows, pipeline.study.seed, repeats)
-    if fused and model is not None:
-        if FUSED in logits:
-            results.figures |= shuffled_pairs_figure(result, model, data, test, rng, repeats)
-            results.figures |= _dealt(pipeline, task, result, results.notes)
-            results.notes.append(_gain_words(result, results.figures))
-            results.balance[task.name] = pipeline.pairs(task)[1]
-        figures, verdict = gradcam_verdict(
-            pipeline.encoder,
-            model,
-            pipeline.held_out_ecgs,
-            task,
-            pipeline.study.seed,
-            pipeline.study.threads,
-            _held_out_name(pipeline),
-        )
-        results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
-        results.verdicts[task.name] = {"gradcam": verdict}
-    if task.kind == "survival":
-        results.notes.append(_horizon_words(task, result.outcome))
+    return found | published_figures(result, view, rows, pipeline.study.seed, repeats)
+
+
+def _measure_fusion(
+    pipeline: Pipeline,
+    result: TestResult,
+    model: CMAF,
+    data: FusionData,
+    results: Results,
+    rng: np.random.Generator,
+) -> None:
+    """The controls of a fusion, and which of its explanations may be shown."""
+    task, study, verdicts = result.task, pipeline.study, {}
+    if FUSED in result.probability:
+        test, repeats = pipeline.groups.test, study.evaluation.bootstraps
+        results.figures |= shuffled_pairs_figure(result, model, data, test, rng, repeats)
+        results.figures |= _dealt(pipeline, task, result, results.notes)
+        results.notes.append(_gain_words(result, results.figures))
+        results.balance[task.name] = pipeline.pairs(task)[1]
+        verdicts["attention"] = attention_verdict(model)
+    figures, verdicts["gradcam"] = gradcam_verdict(
+        pipeline.encoder,
+        model,
+        pipeline.held_out_ecgs,
+        task,
+        study.seed,
+        study.threads,
+        _held_out_name(pipeline),
+    )
+    results.figures |= {f"{task.name}/gradcam/{key}": figure for key, figure in figures.items()}
+    results.verdicts[task.name] = verdicts
+
+
+def _values(pipeline: Pipeline) -> NDArray[np.float64] | None:
+    return None if pipeline.cohort.table is None else pipeline.cohort.table.values
 
 
 def _compared(
