@@ -35,9 +35,19 @@ def test_shap_shows_the_values_that_were_given(explained, row):
                 assert step["value"] == row[step["feature"]]
 
 
-@pytest.mark.parametrize("task", ["event", "findings", "survival"])
-def test_attention_rows_add_up_to_one_over_the_times_and_leads_of_the_ecg(tiny_system, explained, task):
-    attention = explained.explanations[task]["attention"]
+def test_attention_is_shown_only_where_it_reaches_the_answer(tiny_system, explained):
+    verdicts = tiny_system.manifest.details["explanations"]
+    for task, kinds in explained.explanations.items():
+        verdict = verdicts[task]["attention"]
+        assert ("weights" in kinds["attention"]) == verdict["shown"]
+        assert kinds["attention"].get("refused", verdict["why"]) == verdict["why"]
+
+
+def test_attention_rows_add_up_to_one_over_the_times_and_leads_of_the_ecg(tiny_system, explained):
+    shown = [
+        kinds["attention"] for kinds in explained.explanations.values() if "weights" in kinds["attention"]
+    ]
+    attention = shown[0]
     weights = np.array(attention["weights"])
     assert tuple(attention["features"]) == tiny_system.manifest.schema.names
     assert tuple(attention["tokens"][-12:]) == LEADS

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.evaluate.estimate import REPEATS, Estimate
+from cardiofusion.evaluate.task import FUSED, SINGLE
 from cardiofusion.metrics import Observed, censoring, concordances, patient_draws
 from cardiofusion.records import Figure, Task
-
-FUSED = "ecg+row"
-SINGLE = ("ecg", "row")
 
 
 def survival_figures(

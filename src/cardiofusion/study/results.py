@@ -196,7 +196,7 @@ def _dealt(pipeline: Pipeline, task: Task, result: TestResult, notes: list[str])
     if not pipeline.study.evaluation.label_shuffles:
         return {}
     figure = dealt_labels_figure(folder, result.data)
-    if skill_without_labels(figure, folder):
+    if skill_without_labels(folder):
         notes.append(
             f"{task.name}: taught with outcomes of other patients the fusion still reaches AUC"
             f" {figure.value:.3f}: something leaks, believe no figure of this task."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import ClinicalTable, write_text
-from cardiofusion.study.groups import SMALL_COHORT, Groups
+from cardiofusion.study.groups import SMALL_COHORT, Groups, Rows
 from cardiofusion.study.sections import Booster as Plan
 from cardiofusion.study.workspace import load_json, save_json
-from cardiofusion.tabular import Budget, RowModel, cross_validate, load_booster, train_row_model, tune
+from cardiofusion.tabular import (
+    Budget,
+    CrossValidation,
+    Recipe,
+    RowModel,
+    cross_validate,
+    load_booster,
+    train_row_model,
+    tune,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,66 +71,100 @@ def train_table(
 
     outcome: [row, target]; with a horizon (years) that of a survival task [row, 2]: nothing is searched then.
     """
-    if len(table) <= SMALL_COHORT:
-        threads = 1  # two would wait for each other longer than they work
+    small = len(table) <= SMALL_COHORT
+    threads = 1 if small else threads  # two would wait for each other longer than they work
     by_target = list(outcome.T) if horizon is None else [outcome]
-    recipe, folds = plan.recipe(table.schema, len(by_target) == 1), plan.cross_validation
-    budget = plan.budget if horizon is None else Budget()
-    steps = Steps(len(by_target) * (folds + 1) * (budget.trials + 1), on_step)
-    logits, fold, described = [], None, []
+    recipe, budget = (
+        plan.recipe(table.schema, len(by_target) == 1),
+        plan.budget if horizon is None else Budget(),
+    )
+    each = (plan.cross_validation + 1) * (budget.trials + 1)
+    steps = Steps(len(by_target) * each, on_step)
+    trees = _Trees(horizon, plan.cross_validation, recipe, budget, seed, threads)
+    crossed: list[CrossValidation] = []
+    described = []
     for k, y in enumerate(by_target):
-        crossed = cross_validate(
+        fold = crossed[0].fold if crossed else None
+        crossed.append(trees.crossed(table, y, patient_ids, fold, steps))
+        model, tuned = trees.grown(table, y, patient_ids, groups, steps)
+        write_text(folder / f"{k}.lgb.txt", model.model.text)
+        chosen = {"chosen": dict(tuned.parameters), "monotone": dict(tuned.monotone)}
+        described.append({**model.to_json(), **chosen})
+        steps.reach((k + 1) * each)
+    logits = np.column_stack([found.logits for found in crossed])
+    np.save(folder / "out_of_fold.npy", logits, allow_pickle=False)
+    np.save(folder / "fold.npy", crossed[0].fold, allow_pickle=False)
+    if small:
+        choosing = trees.choosing(table, by_target, patient_ids, groups.choosing)
+        np.save(folder / "choosing.npy", choosing, allow_pickle=False)
+    save_json(folder / "boosters.json", described)
+
+
+@dataclass(frozen=True)
+class _Trees:
+    """How the models of a table are grown, whatever the target."""
+
+    horizon: float | None
+    folds: int
+    recipe: Recipe
+    budget: Budget
+    seed: int
+    threads: int
+
+    def crossed(
+        self,
+        table: ClinicalTable,
+        y: NDArray[np.float32],
+        patient_ids: NDArray[np.str_],
+        fold: NDArray[np.int64] | None = None,
+        steps: Steps | None = None,
+    ) -> CrossValidation:
+        """Cross-validated by patient, following `fold` where it is given."""
+        told = None if steps is None else steps.one
+        return cross_validate(
             table,
             y,
             patient_ids,
-            seed,
-            folds,
+            self.seed,
+            self.folds,
             fold,
-            threads,
-            on_fold=None if budget.trials else steps.one,
-            recipe=recipe,
-            budget=budget,
-            on_trial=steps.one,
-            horizon=horizon,
+            self.threads,
+            on_fold=None if self.budget.trials else told,
+            recipe=self.recipe,
+            budget=self.budget,
+            on_trial=told,
+            horizon=self.horizon,
         )
-        fold = crossed.fold
-        logits.append(crossed.logits)
-        own = (table.values[groups.train], y[groups.train], table.schema, seed)
-        tuned = tune(*own, budget, patient_ids[groups.train], threads, recipe, steps.one)
-        booster = train_row_model(
-            *own,
-            horizon,
-            (table.values[groups.stop], y[groups.stop]),
-            patient_ids[groups.train],
-            threads,
-            tuned.recipe,
-        )
-        write_text(folder / f"{k}.lgb.txt", booster.model.text)
-        chosen = {"chosen": dict(tuned.recipe.parameters), "monotone": dict(tuned.recipe.monotone)}
-        described.append({**booster.to_json(), **chosen})
-        steps.reach((k + 1) * (folds + 1) * (budget.trials + 1))
-    np.save(folder / "out_of_fold.npy", np.column_stack(logits), allow_pickle=False)
-    np.save(folder / "fold.npy", fold, allow_pickle=False)  # type: ignore[arg-type]
-    if len(table) <= SMALL_COHORT:
-        rows = groups.choosing
-        part, found = (
-            ClinicalTable(table.schema, table.values[rows]),
-            np.full((len(table), len(by_target)), np.nan),
-        )
+
+    def grown(
+        self,
+        table: ClinicalTable,
+        y: NDArray[np.float32],
+        patient_ids: NDArray[np.str_],
+        groups: Groups,
+        steps: Steps,
+    ) -> tuple[RowModel, Recipe]:
+        """The model that answers, and the recipe found for it."""
+        train, stop = groups.train, groups.stop
+        taught = (table.values[train], y[train], table.schema, self.seed)
+        who = patient_ids[train]
+        tuned = tune(*taught, self.budget, who, self.threads, self.recipe, steps.one)
+        valid = (table.values[stop], y[stop])
+        model = train_row_model(*taught, self.horizon, valid, who, self.threads, tuned.recipe)
+        return model, tuned.recipe
+
+    def choosing(
+        self,
+        table: ClinicalTable,
+        by_target: Sequence[NDArray[np.float32]],
+        patient_ids: NDArray[np.str_],
+        rows: Rows,
+    ) -> NDArray[np.float64]:
+        """Out-of-fold logits [row, target] among `rows` alone, NaN elsewhere."""
+        part, found = table.take(rows), np.full((len(table), len(by_target)), np.nan)
         for k, y in enumerate(by_target):
-            found[rows, k] = cross_validate(
-                part,
-                y[rows],
-                patient_ids[rows],
-                seed,
-                folds,
-                threads=threads,
-                recipe=recipe,
-                budget=budget,
-                horizon=horizon,
-            ).logits
-        np.save(folder / "choosing.npy", found, allow_pickle=False)
-    save_json(folder / "boosters.json", described)
+            found[rows, k] = self.crossed(part, y[rows], patient_ids[rows]).logits
+        return found
 
 
 def load_table_model(folder: Path, names: tuple[str, ...]) -> TableModel:

@@ -40,6 +40,7 @@ class Design:
 
     @classmethod
     def fit(cls, table: ClinicalTable) -> Design:
+        """Knots, categories, fillings and scales as this table has them."""
         policy = MissingPolicy.fit(table)
         categories = tuple(_unordered(column) for column in table.schema)
         knots = tuple(_knots(c, cells) for c, cells in zip(table.schema, table.values.T, strict=True))

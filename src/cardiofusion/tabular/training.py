@@ -79,6 +79,7 @@ def _known(values: Values, y: Outcome) -> tuple[Values, Outcome]:
 def dataset(
     values: Values, y: Outcome, schema: ClinicalSchema, parameters: dict[str, Any]
 ) -> lightgbm.Dataset:
+    """Rows [row, column] and outcomes [row] as LightGBM holds them, binned by `parameters`."""
     import lightgbm
 
     return lightgbm.Dataset(
