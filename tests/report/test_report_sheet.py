@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cardiofusion.records import LEADS, NOTICE, Assessment, PublishedScores, Recording, TaskAnswer
 from cardiofusion.report import assessment_text, patient_sheet
+from cardiofusion.report.sheet import unused_words
 from cardiofusion.report.wording import clean, frequency, percent, target_answers
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
@@ -211,6 +212,25 @@ def test_a_refused_explanation_says_why(assessment: Assessment, recording: Recor
     assert 'class="heat"' not in page
     assert "is not shown: failed its test" in page
     assert "is not shown: failed its test" in assessment_text(without)
+
+
+def test_attention_that_never_reached_the_answer_is_not_drawn(
+    assessment: Assessment, recording: Recording
+) -> None:
+    refused = {"superclass": {"attention": {"target": "MI", "refused": "lines answer alone"}}}
+    without = dataclasses.replace(assessment, explanations=refused)
+    page = patient_sheet(without, recording)
+    assert "Cross-modal attention is not shown: lines answer alone." in page
+    assert "which part of the ECG each clinical feature looked at" not in page
+    assert "attention is not shown: lines answer alone" in assessment_text(without)
+
+
+def test_what_is_refused_needs_no_caution(assessment: Assessment) -> None:
+    """That the answer did not use the ECG is said beside a picture of it, not beside an excuse."""
+    answer = dataclasses.replace(assessment.tasks["superclass"], modalities=("row",))
+    shown = {"gradcam": assessment.explanations["superclass"]["gradcam"]}
+    assert unused_words(answer, shown)
+    assert not unused_words(answer, {"gradcam": {"target": "MI", "refused": "failed its test"}})
 
 
 def test_grad_cam_of_a_short_ecg_is_padded_not_stretched(assessment: Assessment) -> None:

@@ -205,7 +205,7 @@ def gradcam_verdict(
 def attention_verdict(fusion: CMAF) -> dict[str, Any]:
     """Whether attention may be shown: not where what the row saw in the ECG never reaches the answer."""
     shown = not fusion.silent and bool(fusion.gate[0])
-    why = "attention adds to the lines on ECG and row" if shown else "the lines on ECG and row answer alone"
+    why = f"what the row saw in the ECG {'reaches' if shown else 'does not reach'} the answer"
     return {"shown": shown, "why": why}
 
 
