@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -21,8 +22,9 @@ class Workers(Protocol):
 
 
 def set_threads(threads: int) -> None:
-    """Torch on so many threads, and the same result each time."""
+    """Torch and NumPy on so many threads, and the same result each time."""
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     torch.use_deterministic_algorithms(True)
 
 
@@ -41,11 +43,12 @@ def torch_threads(threads: int) -> Iterator[None]:
 def workers(threads: int) -> Iterator[Workers]:
     """`threads` workers, each on one core. So is the caller's torch: its sums, too, differ with the number.
 
-    After the block the caller has its own number again.
+    So is NumPy, whose threads would wait for each other. After the block the caller has its own number again.
     Work must draw chance from generators of its own: torch's default one is shared by all threads.
     """
     with (
         torch_threads(1),
+        threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         yield pool
