@@ -143,6 +143,45 @@ def test_a_useless_ecg_costs_nothing_beside_a_row() -> None:
     assert 0.0 in lost  # the line of the row itself
 
 
+def planted(seed: int, product: float) -> tuple[Float, NDArray[np.float32], Float]:
+    """Columns, outcome and its log odds, in which a score of the ECG and one of the row may be multiplied."""
+    x = np.random.default_rng([9, seed]).normal(size=(N, N_ECG + N_ROW))
+    ecg, row = (x[:, 0] + x[:, 1]) / np.sqrt(2.0), (x[:, N_ECG] - x[:, -1]) / np.sqrt(2.0)
+    logits = (0.5 * ecg + 0.5 * row + product * ecg * row)[:, None]
+    return x, outcome(logits, seed), logits
+
+
+def test_an_interaction_is_found_and_only_where_there_is_one() -> None:
+    seeds = range(12)
+    for product, answered in ((2.0, 12), (0.0, 2)):  # two standard errors: by chance in one of forty
+        lines = [fitted(*planted(seed, product)[:2]) for seed in seeds]
+        bent = [bool(line.score.any()) for line in lines]
+        assert sum(bent) == answered if product else sum(bent) <= answered
+    x, y, truth = planted(0, 2.0)
+    told = said(fitted(x, y), x, BOTH)
+    assert loss(y[TAUGHT:], told[TAUGHT:]) < loss(y[TAUGHT:], truth[TAUGHT:]) + 0.03
+    assert np.corrcoef(told[TAUGHT:, 0], truth[TAUGHT:, 0])[0, 1] > 0.95
+
+
+def test_a_product_of_scores_says_nothing_of_one_side() -> None:
+    x, y, _ = planted(1, 2.0)
+    lines = fitted(x, y)
+    plain = Lines(N_ECG, N_ROW, 1)
+    plain.load_state_dict(lines.state_dict() | {"score": torch.zeros_like(lines.score)})
+    for view in (ECG, ROW):
+        np.testing.assert_array_equal(said(lines, x, view), said(plain, x, view))
+    assert not np.allclose(said(lines, x, BOTH), said(plain, x, BOTH))
+
+
+def test_each_target_has_its_own_interaction() -> None:
+    x, y, _ = planted(2, 2.0)
+    other = outcome(2.0 * x[:, :1], 5)
+    lines = fitted(x, np.concatenate([y, other], axis=1))
+    assert bool(lines.score[0].any())
+    assert not bool(lines.score[1].any())
+    torch.testing.assert_close(lines.score[0], fitted(x, y).score[0], rtol=0.5, atol=0.2)
+
+
 @pytest.mark.parametrize(("lacking", "kept"), [(ECG, ROW), (ROW, ECG)])
 def test_without_one_side_the_other_answers(
     x: Float, y: NDArray[np.float32], lacking: int, kept: int
@@ -197,8 +236,12 @@ def test_more_patients_than_are_needed_are_left_out(
 ) -> None:
     monkeypatch.setattr(lines_module, "MOST_ROWS", 100)
     changed = x.copy()
-    changed[100:TAUGHT] = -1.0
+    taught, rest = np.linspace(0, TAUGHT - 1, 100).astype(int), np.linspace(TAUGHT, N - 1, 100).astype(int)
+    kept = np.isin(np.arange(N), [*taught, *rest])  # from all of the cohort, not its beginning
+    changed[~kept] = -1.0
     assert torch.equal(fitted(x, y).weight, fitted(changed, y).weight)
+    changed[taught[50]] += 5.0
+    assert not torch.equal(fitted(x, y).weight, fitted(changed, y).weight)
 
 
 def test_fitting_can_be_interrupted(x: Float, y: NDArray[np.float32]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +177,38 @@ def test_attention_maps_name_features_and_tokens(model: CMAF, tokens: Tensor, ro
         assert bool((weights > 0).all())
         assert bool((rows < 1).all())
         assert float(rows.mean()) > 0.4
+
+
+def test_the_attention_returned_takes_part_in_the_answer(model: CMAF, tokens: Tensor, row: Tensor) -> None:
+    """Where its named tokens see nothing the answer is another; those of the block after it say nothing."""
+    clean, moved = ask(model, tokens, row), {}
+    for k, block in enumerate(model.blocks):
+        for attention in (block.row_from_ecg, block.ecg_from_row):
+            mix, shown = attention.mix, []
+
+            def blind(*args: Any, mix: Any = mix, shown: list[Tensor] = shown) -> tuple[Tensor, Tensor]:
+                mixed, weights = mix(*args)
+                shown.append(weights[:, :, 1:, 1:])
+                return torch.cat([mixed[:, :1], 0 * mixed[:, 1:]], dim=1), weights
+
+            attention.mix = blind
+            moved[k, attention is block.row_from_ecg] = float(
+                (ask(model, tokens, row).logits - clean.logits).abs().max()
+            )
+            attention.mix = mix
+            if k == 0:
+                wanted = clean.row_to_ecg if attention is block.row_from_ecg else clean.ecg_to_row
+                torch.testing.assert_close(shown[0], wanted)
+    assert min(moved[0, True], moved[0, False]) > 1e-3
+    assert max(moved[1, True], moved[1, False]) == 0.0
+
+
+def test_attention_is_worth_showing_only_where_both_gates_are_open(model: CMAF, gates: Tensor) -> None:
+    assert model.attends
+    for closed in ((0.0, 1.0), (1.0, 0.0)):
+        gates.copy_(torch.tensor(closed))
+        assert not model.attends
+    assert not CMAF(replace(TINY, blocks=1), EDGES).attends
 
 
 def test_nothing_is_attended_to_in_an_absent_modality(model: CMAF, tokens: Tensor, row: Tensor) -> None:

@@ -62,7 +62,10 @@ class CMAFConfig:
 
 
 class Attended(NamedTuple):
-    """Logits [b, target], attention feature -> ECG token [b, head, feature, token] and its reverse."""
+    """Logits [b, target], attention feature -> ECG token [b, head, feature, token] and its reverse.
+
+    Of the last block but one: what a feature or a time saw in the last block, nobody reads any more.
+    """
 
     logits: Tensor
     row_to_ecg: Tensor
@@ -207,7 +210,7 @@ def _head(config: CMAFConfig) -> nn.Sequential:
 
 
 class CMAF(nn.Module):
-    """ECG tokens and a clinical row -> logits, with the attention maps of the last block.
+    """ECG tokens and a clinical row -> logits, with the attention maps behind them.
 
     gate: [2], of the ECG and of the row; what counts where a patient has both. centre, scale: [embedding] of
     those who taught.
@@ -248,6 +251,11 @@ class CMAF(nn.Module):
             nn.init.zeros_(last.bias)
 
     @property
+    def attends(self) -> bool:
+        """Whether the attention returned takes part in the answer where a patient has both."""
+        return len(self.blocks) > 1 and bool(self.gate.all()) and not self.silent
+
+    @property
     def silent(self) -> bool:
         """Whether the network adds nothing to the lines where a patient has both."""
         heads = ((self.ecg_head, self.gate[0]), (self.row_head, self.gate[1]))
@@ -273,10 +281,13 @@ class CMAF(nn.Module):
         clinical, row_allowed = self._row_sequence(row, said[:, 1], has_row)
         there = torch.stack([has_ecg, has_row], dim=1).to(tokens.dtype)
         gates = torch.where((has_ecg & has_row)[:, None], self.gate, there)
+        maps = []
         for block in self.blocks:
-            ecg, clinical, row_to_ecg, ecg_to_row = block(ecg, clinical, ecg_allowed, row_allowed, gates)
+            ecg, clinical, *attended = block(ecg, clinical, ecg_allowed, row_allowed, gates)
+            maps.append(attended)
         lines = self.lines(embedding, columns, has_ecg, has_row)
         learnt = gates[:, :1] * self.ecg_head(ecg[:, 0]) + gates[:, 1:] * self.row_head(clinical[:, 0])
+        row_to_ecg, ecg_to_row = maps[-2:][0]
         # The first position of each sequence is its summary; the map shows named tokens only.
         return Attended(lines + learnt, row_to_ecg[:, :, 1:, 1:], ecg_to_row[:, :, 1:, 1:])
 

@@ -67,6 +67,7 @@ def _train_dealt(pipeline: Pipeline, task: Task, folder: Path) -> None:
     study, repeats = pipeline.study, pipeline.study.evaluation.label_shuffles
 
     def series(first: int) -> NDArray[np.float64]:
+        """The AUCs of as many trainings as were asked for, numbered from `first`."""
         return aucs_of_dealt_labels(
             pipeline.pairs(task)[0],
             pipeline.schema_of(task),

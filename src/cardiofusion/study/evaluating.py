@@ -204,9 +204,8 @@ def gradcam_verdict(
 
 def attention_verdict(fusion: CMAF) -> dict[str, Any]:
     """Whether attention may be shown: not where what the row saw in the ECG never reaches the answer."""
-    shown = not fusion.silent and bool(fusion.gate[0])
-    why = f"what the row saw in the ECG {'reaches' if shown else 'does not reach'} the answer"
-    return {"shown": shown, "why": why}
+    why = f"what the row saw in the ECG {'reaches' if fusion.attends else 'does not reach'} the answer"
+    return {"shown": fusion.attends, "why": why}
 
 
 def _cam(
