@@ -46,6 +46,7 @@ def tune(pipeline: Pipeline) -> None:
     outcome = np.concatenate([pipeline.data.taught(task, learning) for task in tasks], axis=1)
 
     def make(folder: Path) -> None:
+        """Leave the tuned encoder in the stage's folder."""
         tuned = tune_encoder(
             pipeline.untuned,
             ecgs,
