@@ -1,17 +1,20 @@
-"""The formats we read, and the two ways in: one file, or all below a folder.
+"""The formats we read, and the ways in: one file, its bytes, or all below a folder.
 
-A new format is one more module that offers a `Format`, and one more entry in FORMATS.
+A new format is one more module that offers a `Format`, and one more entry in FORMATS. WFDB stands apart: its
+records lie in several files, and are found by their headers.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from cardiofusion.readers.format import Format, system_errors
-from cardiofusion.readers.wfdb import WFDB
+from cardiofusion.readers import wfdb
+from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
+from cardiofusion.readers.muse import MUSE
 from cardiofusion.records import Recording, RecordingError
 
-FORMATS: tuple[Format, ...] = (WFDB,)
+FORMATS: tuple[Format, ...] = (MUSE,)
 
 
 def read_recording(path: Path | str) -> Recording:
@@ -22,11 +25,23 @@ def read_recording(path: Path | str) -> Recording:
     """
     path = Path(path)
     with system_errors(path):
-        for file_format in FORMATS:
-            located = file_format.locate(path)
-            if located is not None:
-                return file_format.read(located)
+        if path.is_file() and (file_format := _format_of(_head(path))) is not None:
+            return _named(file_format.decode(content_of(path), path.name), path.name)
+        header = wfdb.locate(path)
+        if header is not None:
+            return wfdb.read(header)
         raise _unread(path)
+
+
+def read_bytes(content: bytes, name: str) -> Recording:
+    """The same for a file that came over a network; name: for messages. WFDB needs its files on a disk.
+
+    Raises RecordingError.
+    """
+    file_format = _format_of(content[:HEAD_BYTES])
+    if file_format is None:
+        raise RecordingError("recording.format", f"{name!r} is no ECG format we read", _formats())
+    return _named(file_format.decode(content, name), name)
 
 
 def find_recordings(folder: Path | str) -> list[Path]:
@@ -38,10 +53,39 @@ def find_recordings(folder: Path | str) -> list[Path]:
     with system_errors(folder):
         if not folder.exists():
             raise _missing(folder)
-        found = sorted(path for file_format in FORMATS for path in file_format.find(folder))
+        found = sorted({*wfdb.find(folder), *(path for path in _files(folder) if _recognised(path))})
     if not found:
         raise RecordingError("recording.none", f"no recording in {folder.name!r} or below it", _formats())
     return found
+
+
+def _named(recording: Recording, name: str) -> Recording:
+    return replace(recording, record_id=Path(name).stem, source=Path(name).name)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files below a folder that are neither hidden nor part of a WFDB record."""
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and not wfdb.belongs(path)
+    ]
+
+
+def _recognised(path: Path) -> bool:
+    try:
+        return _format_of(_head(path)) is not None
+    except OSError:
+        return False  # nobody asked for this very file
+
+
+def _format_of(head: bytes) -> Format | None:
+    return next((file_format for file_format in FORMATS if file_format.recognises(head)), None)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return handle.read(HEAD_BYTES)
 
 
 def _unread(path: Path) -> RecordingError:
@@ -63,4 +107,5 @@ def _missing(path: Path) -> RecordingError:
 
 
 def _formats() -> str:
-    return "we read: " + "; ".join(f"{file_format.name} ({file_format.files})" for file_format in FORMATS)
+    named = [("WFDB", wfdb.FILES), *((file_format.name, file_format.files) for file_format in FORMATS)]
+    return "we read: " + "; ".join(f"{name} ({files})" for name, files in named)

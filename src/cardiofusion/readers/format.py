@@ -9,22 +9,34 @@ from pathlib import Path
 
 from cardiofusion.records import Recording, RecordingError
 
+MAX_FILE_BYTES = 1 << 28  # 24 hours of three leads are 260 MB at most
+HEAD_BYTES = 4096  # by which a file is recognised
+
 
 @dataclass(frozen=True)
 class Format:
-    """How one file format is recognised, found and read.
+    """A format of one file, recognised by what it holds, whatever it is called.
 
-    name, files: for words ("WFDB", ".hea beside its .dat or .mat").
-    locate: a path as the user gave it -> the file to read, None where it is not of this format.
-    find: a folder -> the recordings below it, one path each.
-    read: a located file -> Recording; raises RecordingError.
+    name, files: for words ("DICOM", ".dcm").
+    recognises: the first HEAD_BYTES of a file -> whether it is of this format.
+    decode: all of the file, and its name for messages -> Recording without id and source; raises
+        RecordingError.
     """
 
     name: str
     files: str
-    locate: Callable[[Path], Path | None]
-    find: Callable[[Path], list[Path]]
-    read: Callable[[Path], Recording]
+    recognises: Callable[[bytes], bool]
+    decode: Callable[[bytes, str], Recording]
+
+
+def content_of(path: Path) -> bytes:
+    """All of a file. Raises RecordingError where it is empty or larger than MAX_FILE_BYTES."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise RecordingError(
+            "recording.size", f"{path.name} has {size:,} bytes", f"at most {MAX_FILE_BYTES:,} are read"
+        )
+    return path.read_bytes()
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from cardiofusion.records.leads import (
     OTHER_LEADS,
     complete_limb_leads,
     lead_name,
+    standard_leads,
 )
 from cardiofusion.records.published import (
     OutOfRange,
@@ -42,7 +43,7 @@ from cardiofusion.records.published import (
     ScoreInput,
     ScoreRisk,
 )
-from cardiofusion.records.recording import InMemory, Recording, RecordingSource, Sex
+from cardiofusion.records.recording import MEASUREMENTS, InMemory, Recording, RecordingSource, Sex
 from cardiofusion.records.splits import merge_duplicates, patient_folds, waveform_hash
 from cardiofusion.records.units import conversion_factor, known_unit, split_quantity
 
@@ -50,6 +51,7 @@ __all__ = [
     "ALIGNMENT_WORDS",
     "INDEPENDENT_LEADS",
     "LEADS",
+    "MEASUREMENTS",
     "NOTICE",
     "OTHER_LEADS",
     "Alignment",
@@ -98,6 +100,7 @@ __all__ = [
     "patient_folds",
     "replacing",
     "split_quantity",
+    "standard_leads",
     "storage_errors",
     "waveform_hash",
     "write_bytes",

@@ -58,3 +58,14 @@ def complete_limb_leads(
     weights = np.array([_LIMB[name] for name in absent]) @ np.linalg.inv(basis)
     derived = (weights @ rows).astype(np.float32)
     return np.concatenate([signal, derived]), (*leads, *absent)
+
+
+def standard_leads(
+    signal: NDArray[np.float32], leads: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Limb leads completed, and the twelve in their usual order before any others."""
+    signal, names = complete_limb_leads(signal, leads)
+    order = sorted(
+        range(len(names)), key=lambda k: LEADS.index(names[k]) if names[k] in LEADS else len(LEADS)
+    )
+    return signal[order], tuple(names[k] for k in order)

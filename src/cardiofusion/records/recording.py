@@ -14,6 +14,9 @@ from cardiofusion.records.errors import RecordingError
 
 Sex = Literal["female", "male"]
 
+# What devices measure: beats a minute, ms, degrees.
+MEASUREMENTS = ("heart_rate", "pr", "p_duration", "qrs", "qt", "qtc", "p_axis", "qrs_axis", "t_axis")
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -24,6 +27,7 @@ class Recording:
     age: years. time: local time of the recording. source: file name or generator, never a full path.
     calibrated: False where the file's gain cannot be trusted as mV.
     unverified: what no checksum covers ("header", "samples"): flagged, not refused.
+    measured: what the file's own program measured, by the names of MEASUREMENTS (beats/min, ms, degrees).
     notes: anything else the file says (device, comments), as text.
 
     Raises RecordingError where shapes, rate or names contradict each other.
@@ -40,6 +44,7 @@ class Recording:
     source: str = ""
     calibrated: bool = True
     unverified: tuple[str, ...] = ()
+    measured: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -52,6 +52,7 @@ def _ecg(path: Path) -> dict[str, Any]:
         "quality": quality.grade,
         "heart_rate": None if quality.heart_rate is None else round(quality.heart_rate, 1),
         "findings": [asdict(finding) for finding in quality.findings],
+        "measured_by_device": dict(recording.measured),
         "notes": dict(recording.notes),
     }
 

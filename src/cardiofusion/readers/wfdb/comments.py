@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from cardiofusion.records import Sex
-
-MAX_AGE = 120.0  # years; above it the number is a code ("300": over 89), not an age
+from cardiofusion.readers.details import Details, as_age, as_sex, known
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_SEXES: dict[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _PATIENT_KEYS = frozenset({"patient id", "patient_id", "patientid", "subject id", "subject_id"})
-_UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "unknown", "?"})
 
 _TAGGED = re.compile(r"<([^<>]{1,60})>\s*:?\s*([^<]*)")  # "<age>: 65 <sex>: F", several in a line
 _KEYED = re.compile(r"([A-Za-z][^:<>]{0,60}?)\s*:\s*(.*)")  # "Age: 65"
 _MITDB = re.compile(r"(\d{1,3})\s+([MF])\b.*")  # "69 M 1085 1629 x1", the first comment of a record
-_AGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s*(?:y|yo|yr|yrs|year|years)?", re.IGNORECASE | re.ASCII)
 _DATE = re.compile(r"(\d{1,2})[/-](\d{1,2}|[A-Za-z]{3})[/-](\d{4})", re.ASCII)
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6})\d*)?", re.ASCII)
 
 
-@dataclass
-class Comments:
-    """The patient's fields where a comment states them plainly; every other comment in `notes`."""
-
-    patient_id: str | None = None
-    age: float | None = None
-    sex: Sex | None = None
-    notes: dict[str, str] = field(default_factory=dict)
-
-    def note(self, key: str, text: str) -> None:
-        """Add to what is noted under `key`."""
-        self.notes[key] = f"{self.notes[key]}; {text}" if key in self.notes else text
-
-
-def parse_comments(lines: tuple[str, ...]) -> Comments:
+def parse_comments(lines: tuple[str, ...]) -> Details:
     """A header's comments, without their '#'."""
-    comments = Comments()
+    comments = Details()
     for position, line in enumerate(lines):
         mitdb = _MITDB.fullmatch(line) if position == 0 else None
         tagged = _TAGGED.findall(line)
         keyed = _KEYED.fullmatch(line)
-        if mitdb and _age(mitdb[1]) is not None:
-            comments.age, comments.sex = _age(mitdb[1]), _SEXES[mitdb[2].lower()]
+        if mitdb and as_age(mitdb[1]) is not None:
+            comments.age, comments.sex = as_age(mitdb[1]), as_sex(mitdb[2])
             comments.note("comment", line)
         elif tagged and line.startswith("<"):
             for key, value in tagged:
@@ -74,23 +54,18 @@ def parse_clock(text: str) -> datetime | None:
         return None
 
 
-def _take(comments: Comments, key: str, value: str) -> None:
+def _take(comments: Details, key: str, value: str) -> None:
     folded = key.casefold()
-    if value.casefold() in _UNKNOWN:
+    if known(value) is None:
         return
-    if folded == "age" and comments.age is None and _age(value) is not None:
-        comments.age = _age(value)
-    elif folded in {"sex", "gender"} and comments.sex is None and value.casefold() in _SEXES:
-        comments.sex = _SEXES[value.casefold()]
+    if folded == "age" and comments.age is None and as_age(value) is not None:
+        comments.age = as_age(value)
+    elif folded in {"sex", "gender"} and comments.sex is None and as_sex(value):
+        comments.sex = as_sex(value)
     elif folded in _PATIENT_KEYS and comments.patient_id is None:
         comments.patient_id = value
     else:
         comments.note(key, value)
-
-
-def _age(text: str) -> float | None:
-    match = _AGE.fullmatch(text)
-    return float(match[1]) if match and float(match[1]) <= MAX_AGE else None
 
 
 def _month(name: str) -> int:

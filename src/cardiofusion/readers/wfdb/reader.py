@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.format import Format
-from cardiofusion.readers.wfdb.comments import Comments, parse_clock, parse_comments
+from cardiofusion.readers.details import Details
+from cardiofusion.readers.wfdb.comments import parse_clock, parse_comments
 from cardiofusion.readers.wfdb.header import Header, SignalLine, parse_header, segment_names
 from cardiofusion.readers.wfdb.samples import SignalFile, covered_by_checksum, missing_marker
 from cardiofusion.records import LEADS, Recording, RecordingError, lead_name
@@ -19,6 +19,7 @@ MAX_SAMPLES = 1 << 27  # of all leads together: 24 hours of 3 leads at 500 Hz
 MIN_GAIN, MAX_GAIN = 1e-3, 1e9  # ADC units a mV
 DEFAULT_GAIN = 200.0  # what header(5) lets one assume for a signal that is not calibrated
 
+FILES = ".hea beside its .dat or .mat"
 _SIGNAL_SUFFIXES = frozenset({".dat", ".mat"})
 _UNITS = {"mv": 1.0, "uv": 1e3, "μv": 1e3, "v": 1e-3}  # units a mV; casefold turns either µ into μ
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -60,8 +61,8 @@ def read(path: Path) -> Recording:
     if uncalibrated:
         words = f"no gain for {', '.join(uncalibrated)}: WFDB's default of {DEFAULT_GAIN:g} assumed"
         comments.note("calibration", words)
-    time = parse_clock(header.clock)
-    if header.clock and time is None:
+    comments.time = parse_clock(header.clock)
+    if header.clock and comments.time is None:
         comments.note("time", header.clock)
     if header.name.removesuffix(".mat") != path.stem:
         comments.note("record name", header.name)
@@ -71,15 +72,17 @@ def read(path: Path) -> Recording:
         sampling_rate=header.rate,
         leads=tuple(kept),
         record_id=path.stem,
-        patient_id=comments.patient_id,
-        age=comments.age,
-        sex=comments.sex,
-        time=time,
         source=path.name,
         calibrated=not uncalibrated,
         unverified=("header",) if covered else ("header", "samples"),
-        notes=comments.notes,
+        **comments.fields(),
     )
+
+
+def belongs(path: Path) -> bool:
+    """Whether a file is a header or lies beside the header of its name."""
+    suffix = path.suffix.lower()
+    return suffix == ".hea" or (suffix in _SIGNAL_SUFFIXES and path.with_suffix(".hea").is_file())
 
 
 def _segments(header: Path) -> list[Path]:
@@ -108,7 +111,7 @@ def _header_text(path: Path) -> str:
         return content.decode("latin-1")  # older records; it decodes anything, the grammar judges
 
 
-def _ecg_lines(header: Header, comments: Comments) -> dict[str, SignalLine]:
+def _ecg_lines(header: Header, comments: Details) -> dict[str, SignalLine]:
     """Lead -> its line. Channels in other units (pressure, breathing) are left out, and noted."""
     kept: dict[str, SignalLine] = {}
     for line in header.signals:
@@ -134,7 +137,7 @@ def _ecg_lines(header: Header, comments: Comments) -> dict[str, SignalLine]:
 
 
 def _signal(
-    path: Path, header: Header, kept: tuple[SignalLine, ...], comments: Comments
+    path: Path, header: Header, kept: tuple[SignalLine, ...], comments: Details
 ) -> NDArray[np.float32]:
     """[lead, sample] in mV of the lines kept; every signal of the record is verified."""
     files = _signal_files(path.parent, header)
@@ -208,6 +211,3 @@ def _millivolts(line: SignalLine, stored: NDArray[np.integer]) -> NDArray[np.flo
     aligned = np.full_like(physical, np.nan)
     aligned[: len(physical) - line.skew] = physical[line.skew :]
     return aligned
-
-
-WFDB = Format(name="WFDB", files=".hea beside its .dat or .mat", locate=locate, find=find, read=read)
