@@ -6,7 +6,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl tabular transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -83,6 +83,11 @@ peers-tabular: ## boosted trees, regressions and survival models, in an environm
 	$(PYTHON) -m venv .venv-peers-tabular
 	.venv-peers-tabular/bin/pip install --quiet --disable-pip-version-check numpy==2.4.6 scikit-learn==1.9.1 \
 	  xgboost-cpu==3.2.0 catboost==1.2.10 interpret-core==0.7.8 scikit-survival==0.28.0
+
+peers-automl: ## AutoGluon, in an environment of its own
+	$(PYTHON) -m venv .venv-peers-automl
+	.venv-peers-automl/bin/pip install --quiet --disable-pip-version-check numpy==2.4.6 scikit-learn==1.9.1 \
+	  'autogluon.tabular[lightgbm,catboost,xgboost]==1.6.3'
 
 tabular: setup ## the clinical row's models beside peers: cardio70k, NHANES I, MUSIC, one row's time, into docs/tabular.md
 	$(BIN)/python benchmarks/tabular.py --write docs/tabular.md

@@ -1,10 +1,10 @@
 """The clinical row's models beside their peers: cardio70k, survival in NHANES I and MUSIC, one row's time.
 
-Run: python benchmarks/tabular.py [--only cardio|survival|row] [--write docs/tabular.md]. Needs the data
-(CARDIOFUSION_DATA, else ../shared/data); peers run in an environment of their own (`make peers-tabular`) and
-are said to be missing where there is none. Scores are kept under runs/tabular by what they follow from, so an
-interrupted run goes on. --write fills the places `tabular-cardio`, `tabular-survival` and `tabular-row` of
-that file. The last line is one JSON object.
+Run: python benchmarks/tabular.py [--only cardio|automl|survival|row] [--write docs/tabular.md]. Needs the
+data (CARDIOFUSION_DATA, else ../shared/data); peers run in environments of their own (`make peers-tabular
+peers-automl`) and are said to be missing where there is none. Scores are kept under runs/tabular by what they
+follow from, so an interrupted run goes on. --write fills the places `tabular-cardio` and so on of that file.
+The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from markers import arguments, write_between
 Report = Callable[[], tuple[dict[str, str], dict[str, Any]]]
 PARTS: Mapping[str, Report] = {
     "cardio": tabular_cardio_report.report,
+    "automl": tabular_cardio_report.automl,
     "survival": tabular_survival_report.report,
     "row": tabular_row.report,
 }

@@ -21,6 +21,8 @@ from cardiofusion.metrics import (
 from cardiofusion.tabular import Recipe, published_risks, sure_directions
 from kept import digest, kept
 from tabular_cardio import (
+    AUTOGLUON,
+    AUTOML,
     ONE_SEED,
     OURS,
     PEER_NAMES,
@@ -76,7 +78,7 @@ def figures(rows: Rows, scores: Scores) -> dict[str, dict[str, Figure]]:
     what = {"scores": [digest(m.score) for m in measures], "repeats": REPEATS}
     drawn = kept(
         "tabular",
-        "cardio-draws",
+        f"cardio-draws-{len(order)}",
         what,
         lambda: replicates(measures, rows.patients, np.random.default_rng(7), REPEATS),
     )
@@ -147,6 +149,22 @@ def report() -> tuple[dict[str, str], dict[str, Any]]:
     }
     numbers = {name: {kind: figure.numbers() for kind, figure in by.items()} for name, by in found.items()}
     return blocks, {"n": len(rows.y), "cardio70k": numbers}
+
+
+def automl() -> tuple[dict[str, str], dict[str, Any]]:
+    """Ours and AutoGluon, one seed: a search by itself, so that the other peers need not run again."""
+    if not AUTOML.exists():
+        print("AutoGluon is left out: `make peers-automl` installs it", file=sys.stderr)
+        return {}, {}
+    rows = Rows.read()
+    mine, title = f"{OURS}, seed 0", AUTOGLUON[0]
+    scores = {mine: [ours(rows, SEEDS[0])], title: [peer(rows, "autogluon", SEEDS[0])]}
+    found = figures(rows, scores)
+    head = ["| model | seeds | AUC | ours minus this | Brier | calibration error (95 % band; seeds inside) |"]
+    lines = [*head, "|---|---|---|---|---|---|"]
+    lines += [row(rows, name, found, runs, found[mine]) for name, runs in scores.items()]
+    numbers = {name: {kind: figure.numbers() for kind, figure in by.items()} for name, by in found.items()}
+    return {"cardio70k beside a search over models and their stacks:": "\n".join(lines)}, {"automl": numbers}
 
 
 def _against(name: str) -> str:

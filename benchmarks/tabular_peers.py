@@ -1,9 +1,10 @@
 """Peers of our boosted trees, in an environment of their own (`make peers-tabular`): XGBoost, CatBoost, ...
 
-Run by tabular_cardio.py: python benchmarks/tabular_peers.py NAME DATA.npz SCORES.npy. The data hold the
-rows x [n, column], outcomes y [n], fold [n], stop [fold, n] (rows of a training part that tell when to stop,
-the same that ours sets aside), `categories` [column] (how many an unordered or ordered category has, 0: a
-number) and a seed. Out come log-odds [n], each from the fold that held the row out.
+AutoGluon has one more (`make peers-automl`).
+
+Run by tabular_cardio.py: python benchmarks/tabular_peers.py NAME DATA.npz SCORES.npy. The data hold the rows x [n, column], outcomes y [n], fold [n], stop [fold, n] (rows of a training part that tell
+when to stop, the same that ours sets aside), `categories` [column] (how many an unordered or ordered category
+has, 0: a number) and a seed. Out come log-odds [n], each from the fold that held the row out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 MAX_TREES, PATIENCE, RATE = 2000, 50, 0.05
 EBM_BAGS = 8
+AUTOML_SECONDS = 240  # a fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,30 @@ def ebm(part: Part) -> Array:
     return np.asarray(np.log(chance) - np.log1p(-chance))
 
 
+def autogluon(part: Part) -> Array:
+    """Everything AutoGluon has in its environment, bagged and stacked, for AUTOML_SECONDS on two cores."""
+    import tempfile
+
+    import pandas
+    from autogluon.tabular import TabularPredictor
+
+    x, y = part.both
+    names = [str(k) for k in range(x.shape[1])]
+    with tempfile.TemporaryDirectory() as folder:
+        model = TabularPredictor("y", problem_type="binary", eval_metric="roc_auc", path=folder, verbosity=0)
+        model.fit(
+            pandas.DataFrame(x, columns=names).assign(y=y.astype(int)),
+            presets="best_quality",
+            time_limit=AUTOML_SECONDS,
+            dynamic_stacking=False,
+            num_cpus=2,
+        )
+        test = pandas.DataFrame(part.test, columns=names)
+        chance = np.clip(model.predict_proba(test)[1].to_numpy(np.float64), 1e-9, 1.0 - 1e-9)
+        print(model.leaderboard()[["model", "score_val"]].head(5), file=sys.stderr)
+    return np.asarray(np.log(chance) - np.log1p(-chance))
+
+
 def _imputer() -> Any:
     from sklearn.impute import SimpleImputer
 
@@ -141,6 +167,7 @@ MODELS: Mapping[str, Callable[[Part], Array]] = {
     "logistic": logistic,
     "splines": splines,
     "ebm": ebm,
+    "autogluon": autogluon,
 }
 
 
