@@ -6,7 +6,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl peers-delineation delineation tabular transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -88,6 +88,13 @@ peers-automl: ## AutoGluon, in an environment of its own
 	$(PYTHON) -m venv .venv-peers-automl
 	.venv-peers-automl/bin/pip install --quiet --disable-pip-version-check numpy==2.4.6 scikit-learn==1.9.1 \
 	  'autogluon.tabular[lightgbm,catboost,xgboost]==1.6.3'
+
+peers-delineation: ## NeuroKit2, in an environment of its own
+	$(PYTHON) -m venv .venv-peers-delineation
+	.venv-peers-delineation/bin/pip install --quiet --disable-pip-version-check neurokit2==0.2.13 wfdb==4.3.1
+
+delineation: $(VENV)/.dev ## P, QRS and T on LUDB beside NeuroKit2, into docs/delineation.md
+	$(BIN)/python benchmarks/delineation.py --write docs/delineation.md
 
 tabular: setup ## the clinical row's models beside peers: cardio70k, NHANES I, MUSIC, one row's time, into docs/tabular.md
 	$(BIN)/python benchmarks/tabular.py --write docs/tabular.md

@@ -2,9 +2,10 @@
 
 AutoGluon has one more (`make peers-automl`).
 
-Run by tabular_cardio.py: python benchmarks/tabular_peers.py NAME DATA.npz SCORES.npy. The data hold the rows x [n, column], outcomes y [n], fold [n], stop [fold, n] (rows of a training part that tell
-when to stop, the same that ours sets aside), `categories` [column] (how many an unordered or ordered category
-has, 0: a number) and a seed. Out come log-odds [n], each from the fold that held the row out.
+Run by tabular_cardio.py: python benchmarks/tabular_peers.py NAME DATA.npz SCORES.npy. The data hold the rows
+x [n, column], outcomes y [n], fold [n], stop [fold, n] (rows of a training part that tell when to stop, the
+same that ours sets aside), `categories` [column] (how many an unordered or ordered category has, 0: a number)
+and a seed. Out come log-odds [n], each from the fold that held the row out.
 """
 
 from __future__ import annotations

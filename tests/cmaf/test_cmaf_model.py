@@ -119,7 +119,8 @@ def test_a_silent_network_leaves_the_lines(tokens: Tensor, row: Tensor) -> None:
     model.fall_silent()
     assert model.silent
     assert not bool(ask(model, tokens, row).logits.any())
-    torch.nn.init.normal_(model.lines.weight)
+    for learnt in (model.lines.weight, model.lines.score):
+        torch.nn.init.normal_(learnt)
     data = model.embedding(tokens), model.features.columns(row)
     torch.testing.assert_close(ask(model, tokens, row).logits, model.lines(*data, YES, YES))
 

@@ -87,7 +87,8 @@ def exported() -> Exported:
     model = TMAE(ENCODER).eval()
     fusion = CMAF(FUSION, EDGES).eval()
     fusion.spread_like(torch.randn(9, FUSION.n_embedding))
-    torch.nn.init.normal_(fusion.lines.weight, std=0.3)
+    for learnt in (fusion.lines.weight, fusion.lines.score):
+        torch.nn.init.normal_(learnt, std=0.3)
     graphs = {
         "encoder": encoder_graph(model),
         "fusion": fusion_graph(fusion),
@@ -266,7 +267,9 @@ def test_a_model_in_training_mode_is_explained_as_it_answers(
 def test_exporting_leaves_the_models_as_they_were(exported: Exported) -> None:
     for module in (exported.encoder, exported.fusion):
         frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
-        assert frozen == ({"lines.weight", "lines.bias"} if isinstance(module, CMAF) else set())
+        assert frozen == (
+            {"lines.weight", "lines.bias", "lines.score"} if isinstance(module, CMAF) else set()
+        )
         assert not module.training
 
 

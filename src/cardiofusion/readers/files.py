@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from cardiofusion.readers import wfdb
+from cardiofusion.readers.dicom import DICOM
+from cardiofusion.readers.edf import EDF
 from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
 from cardiofusion.readers.muse import MUSE
 from cardiofusion.records import Recording, RecordingError
 
-FORMATS: tuple[Format, ...] = (MUSE,)
+FORMATS: tuple[Format, ...] = (DICOM, EDF, MUSE)
 
 
 def read_recording(path: Path | str) -> Recording:

@@ -37,7 +37,7 @@ _ALIASES = {"vx": "X", "vy": "Y", "vz": "Z", "d1": "I", "d2": "II", "d3": "III",
 def lead_name(text: str) -> str | None:
     """The standard spelling of a lead name ("LEAD avr" -> "aVR"), or None for an unknown one."""
     folded = re.sub(r"^(lead|ecg|ekg|mdc_ecg_lead)[\s_:-]*", "", text.strip().casefold())
-    folded = re.sub(r"[\s_-]", "", folded)
+    folded = re.sub(r"[\s_]", "", folded)  # a hyphen stays: "-aVR" is aVR upside down, "I-II" is another lead
     return _BY_FOLDED.get(folded) or _ALIASES.get(folded)
 
 

@@ -1,4 +1,4 @@
-"""At the native rate: quality, plausibility, beats, pacing; then the canonical model input. NumPy only."""
+"""At the native rate: quality, plausibility, beats, waves, pacing; then the models' input. NumPy only."""
 
 from cardiofusion.signal.beats import detect_beats, heart_rate, median_beat, rhythm_irregularity
 from cardiofusion.signal.canonical import (
@@ -9,6 +9,7 @@ from cardiofusion.signal.canonical import (
     canonical,
     canonical_batch,
 )
+from cardiofusion.signal.delineation import Beat, Delineation, Wave, delineate
 from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.quality import assess_quality
 from cardiofusion.signal.resample import resample
@@ -17,10 +18,14 @@ __all__ = [
     "CANONICAL_RATE",
     "CANONICAL_SAMPLES",
     "CANONICAL_SECONDS",
+    "Beat",
     "CanonicalECG",
+    "Delineation",
+    "Wave",
     "assess_quality",
     "canonical",
     "canonical_batch",
+    "delineate",
     "detect_beats",
     "heart_rate",
     "median_beat",
