@@ -14,9 +14,10 @@ from cardiofusion.readers.dicom import DICOM
 from cardiofusion.readers.edf import EDF
 from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
 from cardiofusion.readers.muse import MUSE
+from cardiofusion.readers.scp import SCP
 from cardiofusion.records import Recording, RecordingError
 
-FORMATS: tuple[Format, ...] = (DICOM, EDF, MUSE)
+FORMATS: tuple[Format, ...] = (DICOM, EDF, MUSE, SCP)
 
 
 def read_recording(path: Path | str) -> Recording:
