@@ -10,6 +10,7 @@ from cardiofusion.signal.canonical import (
     canonical_batch,
 )
 from cardiofusion.signal.delineation import Beat, Delineation, Wave, delineate
+from cardiofusion.signal.intervals import Interval, measure_intervals
 from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.quality import assess_quality
 from cardiofusion.signal.resample import resample
@@ -21,6 +22,7 @@ __all__ = [
     "Beat",
     "CanonicalECG",
     "Delineation",
+    "Interval",
     "Wave",
     "assess_quality",
     "canonical",
@@ -28,6 +30,7 @@ __all__ = [
     "delineate",
     "detect_beats",
     "heart_rate",
+    "measure_intervals",
     "median_beat",
     "pacing_spikes",
     "resample",
