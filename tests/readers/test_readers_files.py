@@ -73,6 +73,19 @@ def test_find_recordings(tmp_path: Path, write_record: Writer) -> None:
     assert find_recordings(str(tmp_path)) == sorted(wanted)
 
 
+def test_every_format_is_found_by_content(tmp_path: Path) -> None:
+    table = "# cardiofusion-ecg: 1\n# sampling_rate: 500\n# unit: mV\nI,II\n0.1,0.2\n0.3,0.4\n"
+    (tmp_path / "no.name").write_text(table)
+    (tmp_path / "patients.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")  # may be a clinical table
+    (tmp_path / "patients.csv").write_text("age,sex\n61,male\n")
+    assert find_recordings(tmp_path) == [tmp_path / "no.name"]
+    recording = read_recording(tmp_path / "no.name")
+    assert (recording.record_id, recording.source, recording.sampling_rate) == ("no", "no.name", 500.0)
+    assert code_of(tmp_path / "patients.csv") == "recording.format"
+    with pytest.raises(RecordingError):
+        read_recording(tmp_path / "patients.parquet")
+
+
 def test_segments_are_not_listed_twice(tmp_path: Path, write_record: Writer) -> None:
     for name in ("s_1", "s_2", "s_layout", "other"):
         write_record(tmp_path, ADC, name=name)

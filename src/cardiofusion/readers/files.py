@@ -10,14 +10,32 @@ from dataclasses import replace
 from pathlib import Path
 
 from cardiofusion.readers import wfdb
+from cardiofusion.readers.aecg import AECG
+from cardiofusion.readers.apple import APPLE
 from cardiofusion.readers.dicom import DICOM
 from cardiofusion.readers.edf import EDF
 from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
+from cardiofusion.readers.hdf5 import HDF5
 from cardiofusion.readers.muse import MUSE
+from cardiofusion.readers.philips import PHILIPS
+from cardiofusion.readers.schiller import SCHILLER
 from cardiofusion.readers.scp import SCP
+from cardiofusion.readers.table import CSV, PARQUET
 from cardiofusion.records import Recording, RecordingError
 
-FORMATS: tuple[Format, ...] = (DICOM, EDF, MUSE, SCP)
+FORMATS: tuple[Format, ...] = (
+    AECG,
+    APPLE,
+    CSV,
+    DICOM,
+    EDF,
+    HDF5,
+    MUSE,
+    PARQUET,
+    PHILIPS,
+    SCHILLER,
+    SCP,
+)
 
 
 def read_recording(path: Path | str) -> Recording:
@@ -77,9 +95,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _recognised(path: Path) -> bool:
     try:
-        return _format_of(_head(path)) is not None
+        found = _format_of(_head(path))
     except OSError:
         return False  # nobody asked for this very file
+    return found is not None and found.sure
 
 
 def _format_of(head: bytes) -> Format | None:

@@ -21,12 +21,14 @@ class Format:
     recognises: the first HEAD_BYTES of a file -> whether it is of this format.
     decode: all of the file, and its name for messages -> Recording without id and source; raises
         RecordingError.
+    sure: whether what is recognised is an ECG; a file that may be anything is not found in a folder.
     """
 
     name: str
     files: str
     recognises: Callable[[bytes], bool]
     decode: Callable[[bytes, str], Recording]
+    sure: bool = True
 
 
 def content_of(path: Path) -> bytes:
