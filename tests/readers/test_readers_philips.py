@@ -229,12 +229,17 @@ def in_steps(recording: Recording, step: float = 5.0) -> list[list[int]]:
 # Real files.
 
 
+@pytest.fixture(scope="module")
+def folder(data_dir: Path) -> Path:
+    folder = data_dir / "formats" / "philips"
+    if not folder.is_dir():
+        pytest.skip("no samples of Philips ECG XML")
+    return folder
+
+
 @pytest.fixture(scope="module", params=SAMPLES)
-def sample(request: pytest.FixtureRequest, data_dir: Path) -> tuple[str, bytes]:
-    path = data_dir / "formats" / "philips" / request.param
-    if not path.exists():
-        pytest.skip(f"no sample {request.param}")
-    return request.param, path.read_bytes()
+def sample(request: pytest.FixtureRequest, folder: Path) -> tuple[str, bytes]:
+    return request.param, (folder / request.param).read_bytes()
 
 
 def test_real_file_equals_the_slow_decoder(sample: tuple[str, bytes]) -> None:
@@ -280,12 +285,9 @@ def test_real_limb_leads_obey_the_laws(sample: tuple[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", NEWER)
-def test_halves_are_cut_towards_zero(name: str, data_dir: Path) -> None:
+def test_halves_are_cut_towards_zero(name: str, folder: Path) -> None:
     """Where a half is cut at all, leads are half a step off; cut downwards, as some readers do, up to 1.5."""
-    path = data_dir / "formats" / "philips" / name
-    if not path.exists():
-        pytest.skip(f"no sample {name}")
-    channels = slow_channels(waveform_of(path.read_bytes()))
+    channels = slow_channels(waveform_of((folder / name).read_bytes()))
     one, two, three, right, left, foot = np.array(channels)[:6, :5300]
     iii = two - one - three
     downwards = (-right - (one + two) // 2, (one - iii) // 2 - left, (two + iii) // 2 - foot)
@@ -324,11 +326,8 @@ def test_amplitudes_and_rate_are_those_the_device_measured(sample: tuple[str, by
 
 
 @pytest.mark.parametrize("name", NEWER)
-def test_beats_are_those_that_the_device_averaged(name: str, data_dir: Path) -> None:
-    path = data_dir / "formats" / "philips" / name
-    if not path.exists():
-        pytest.skip(f"no sample {name}")
-    content = path.read_bytes()
+def test_beats_are_those_that_the_device_averaged(name: str, folder: Path) -> None:
+    content = (folder / name).read_bytes()
     signal = read(content).signal.astype(np.float64)
     stored = fromstring(content).find(f"{NS}waveforms/{NS}repbeats")
     step = float(stored.get("resolution")) / 1000
@@ -348,8 +347,7 @@ def test_beats_are_those_that_the_device_averaged(name: str, data_dir: Path) -> 
     assert np.abs(gains - 1).max() < 0.03  # of every lead
 
 
-def test_what_real_files_say(data_dir: Path) -> None:
-    folder = data_dir / "formats" / "philips"
+def test_what_real_files_say(folder: Path) -> None:
     old, new, third = (
         read((folder / name).read_bytes())
         for name in ("1_03_repbeats_example.xml", "1_04_3191723_ZZDEMOPTONLY.xml", "1_04_ad4d3d80.xml")
@@ -372,8 +370,8 @@ def test_what_real_files_say(data_dir: Path) -> None:
         assert not [text for text in recording.notes.values() if "ZZDEMO" in text or "Masoudi" in text]
 
 
-def test_another_makers_document_is_refused(data_dir: Path) -> None:
-    content = (data_dir / "formats" / "philips" / "invalid-doc-type.xml").read_bytes()
+def test_another_makers_document_is_refused(folder: Path) -> None:
+    content = (folder / "invalid-doc-type.xml").read_bytes()
     with pytest.raises(RecordingError, match="MortaraECG") as caught:
         read(content)
     assert caught.value.code == "recording.version"
