@@ -21,6 +21,7 @@ from cardiofusion.records import Recording, RecordingError, lead_name, standard_
 
 MIN_STEP, MAX_STEP = 0.01, 1000.0  # microvolts
 SAMPLE_BYTES = 2
+NO_SPACE = dict.fromkeys(map(ord, " \t\r\n"))  # base64 stands in lines
 CLOCK = "%m-%d-%Y %H:%M:%S"
 
 _MEASURED = {
@@ -97,7 +98,7 @@ def _samples(element: Element, what: str) -> NDArray[np.int16]:
     if number(text_of(element, "LeadSampleSize") or "2") != SAMPLE_BYTES:
         raise RecordingError("recording.header", f"{what} has samples of other than 2 bytes", HINT)
     try:
-        content = binascii.a2b_base64("".join(text_of(element, "WaveFormData").split()), strict_mode=True)
+        content = binascii.a2b_base64(text_of(element, "WaveFormData").translate(NO_SPACE), strict_mode=True)
     except ValueError as error:
         raise RecordingError("recording.header", f"{what} is no base64", HINT) from error
     declared = number_of(element, "LeadSampleCountTotal", what)
