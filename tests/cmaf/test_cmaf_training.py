@@ -21,6 +21,7 @@ from cardiofusion.cmaf import (
     fusion_logits,
     train_fusion,
 )
+from cardiofusion.cmaf import lines as lines_module
 from cardiofusion.cmaf import training as training_module
 from cardiofusion.cmaf.model import Attended, FeatureTokens
 from cardiofusion.cmaf.training import GATES, VIEWS, View
@@ -389,10 +390,26 @@ def test_a_network_that_learns_noise_stays_silent(data: FusionData) -> None:
     assert model.silent
 
 
-def test_a_product_of_ecg_and_row_is_no_line_and_the_network_learns_it(data: FusionData) -> None:
+def product_of(data: FusionData) -> FusionData:
+    """An outcome that neither side tells anything of."""
     size, pull = data.tokens[:, :, 0].mean(axis=1), (data.rows[:, 0] - 50) / 10
-    product = replace(data, outcome=(size * pull > 0)[:, None].astype(np.float32))
-    config, options = replace(TINY, n_targets=1), FusionOptions(epochs=30, batch=32, learning_rate=5e-3)
+    return replace(data, outcome=(size * pull > 0)[:, None].astype(np.float32))
+
+
+def test_a_product_of_ecg_and_row_is_two_scores(data: FusionData) -> None:
+    product, options = product_of(data), FusionOptions(epochs=1, batch=32)
+    model = train_fusion(product, TRAIN, STOP, replace(TINY, n_targets=1), edges_of(data), options, seed=0)
+    model.fall_silent()
+    assert auc(product.outcome[TEST, 0], fusion_logits(model, product, TEST, "ecg+row")[:, 0]) > 0.9
+    torch.nn.init.zeros_(model.lines.score)
+    line = auc(product.outcome[TEST, 0], fusion_logits(model, product, TEST, "ecg+row")[:, 0])
+    assert abs(line - 0.5) < 0.15
+
+
+def test_what_no_line_says_the_network_learns(data: FusionData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines_module, "SURELY", np.inf)  # nothing helps so surely: lines without a product
+    product, config = product_of(data), replace(TINY, n_targets=1)
+    options = FusionOptions(epochs=30, batch=32, learning_rate=5e-3)
     model = train_fusion(product, TRAIN, STOP, config, edges_of(data), options, seed=0)
     found = auc(product.outcome[TEST, 0], fusion_logits(model, product, TEST, "ecg+row")[:, 0])
     model.fall_silent()

@@ -686,6 +686,14 @@ CUT = dicom_bytes([group(wave())], more=[(0x00100020, "LO", "12345678")])
 OPEN = dicom_bytes([group(wave())], "open")
 
 
+def test_an_unknown_type_of_value() -> None:
+    """Each type (VR) in turn becomes one that no standard knows: pydicom speaks when asked for the value."""
+    content = dicom_bytes([group(wave())])
+    for at in range(132, len(content)):
+        if content[at : at + 2] in {b"SQ", b"UN", b"OW", b"US", b"DS", b"LO", b"SH", b"CS", b"UI"}:
+            outcome(content[:at] + b"S\0" + content[at + 2 :])
+
+
 def test_short_of_every_byte() -> None:
     for content in (CUT, OPEN):
         read(content)

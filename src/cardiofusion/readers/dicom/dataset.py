@@ -153,9 +153,10 @@ class Item:
 
     def _element(self, keyword: str) -> Any:
         """pydicom's raw element, or its sequence where that had no length; None where absent."""
-        if keyword not in self.dataset:
+        with pydicom_errors(self.name):  # of a damaged type it speaks only now
+            element = self.dataset.get_item(keyword) if keyword in self.dataset else None
+        if element is None:
             return None
-        element = self.dataset.get_item(keyword)
         check_whole(element, self.name)
         return element
 
