@@ -173,6 +173,13 @@ def test_a_product_of_scores_says_nothing_of_one_side() -> None:
     assert not np.allclose(said(lines, x, BOTH), said(plain, x, BOTH))
 
 
+def test_fitting_again_begins_anew() -> None:
+    x, y, _ = planted(1, 2.0)
+    once, twice = fitted(x, y), fitted(x, y)
+    twice.fit(x, EVERYBODY, EVERYBODY, y, TAUGHT)
+    assert torch.equal(once.score, twice.score)
+
+
 def test_each_target_has_its_own_interaction() -> None:
     x, y, _ = planted(2, 2.0)
     other = outcome(2.0 * x[:, :1], 5)

@@ -132,7 +132,9 @@ def test_a_wrong_lead_is_refused(changed: dict[str, str], code: str) -> None:
 
 def test_wrong_files_are_refused() -> None:
     assert code_of(muse(rate="")) == "recording.header"
-    assert code_of(muse(rate="<SampleBase>0</SampleBase>")) == "recording.invalid"
+    for base, exponent in (("0", "0"), ("500", "400"), ("500", "-7"), ("500", "x"), ("-500", "0")):
+        rate = f"<SampleBase>{base}</SampleBase><SampleExponent>{exponent}</SampleExponent>"
+        assert code_of(muse(rate=rate)) == "recording.rate"
     assert code_of(muse(leads="<LeadData/>")) == "recording.lead"
     assert code_of(muse()[:-20]) == "recording.xml"
     bomb = b'<!DOCTYPE RestingECG [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><RestingECG>&b;</RestingECG>'

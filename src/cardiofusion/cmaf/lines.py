@@ -88,7 +88,7 @@ class Lines(nn.Module):
         for k, line in enumerate((ecg, row, both)):
             if line is not None:
                 self.weight[k], self.bias[k] = torch.from_numpy(line.weight), torch.from_numpy(line.bias)
-                self.score.add_(torch.from_numpy(line.scores.sum(axis=0)))
+                self.score.copy_(torch.from_numpy(line.scores.sum(axis=0)))  # last that of both
 
 
 @dataclass(frozen=True, eq=False)

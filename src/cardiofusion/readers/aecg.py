@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from cardiofusion.readers.aecg_details import TIMES, describe
 from cardiofusion.readers.decimals import MAX_NUMBERS, as_millivolts, decimals
 from cardiofusion.readers.details import Details
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format
 from cardiofusion.readers.hl7 import MILLIVOLTS, SECONDS, attribute, code, moment, number, quantity
-from cardiofusion.readers.xml import HINT, parse_xml, root_name
+from cardiofusion.readers.xml import parse_xml, root_name
 from cardiofusion.records import Recording, RecordingError, lead_name, standard_leads
 
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MIN_STEP, MAX_STEP = 1e-7, 10.0  # mV a digit
 MIN_SECONDS = 1.0  # less is no rhythm
 MAX_SPREAD = 16  # cells of the array a stored sample: twelve leads one after the other need 12

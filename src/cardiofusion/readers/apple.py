@@ -23,9 +23,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from cardiofusion.readers.decimals import HINT, as_millivolts, decimals
+from cardiofusion.readers.decimals import as_millivolts, decimals
 from cardiofusion.readers.details import Details, years_between
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.format import HINT, Format
 from cardiofusion.records import Recording, RecordingError
 
 MIN_RATE, MAX_RATE = 100.0, 1000.0  # Hz; watches have 510 to 515

@@ -7,11 +7,10 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.readers.format import HINT, MAX_MILLIVOLTS
 from cardiofusion.records import RecordingError
 
 MAX_NUMBERS = 1 << 25  # in one text: 24 hours of three leads at 128 Hz
-MAX_MILLIVOLTS = 10_000.0  # more than any electrode gives, offset included
-HINT = "export the ECG again from the device or the archive it came from"
 
 # Possessive: a text is walked once, whatever stands in it.
 _DECIMAL = r"[+-]?+(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?+\d{1,3}+)?+"

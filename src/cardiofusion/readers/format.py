@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cardiofusion.records import Recording, RecordingError
+from cardiofusion.records import Recording, RecordingError, lead_name
 
 MAX_FILE_BYTES = 1 << 28  # 24 hours of three leads are 260 MB at most
 HEAD_BYTES = 4096  # by which a file is recognised
+MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
+MAX_MILLIVOLTS = 10_000.0  # more than any electrode gives, offset included
+HINT = "export the ECG again from the device or the archive it came from"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class Format:
     recognises: Callable[[bytes], bool]
     decode: Callable[[bytes, str], Recording]
     sure: bool = True
+
+
+def lead_of(stored: str, taken: Container[str], name: str) -> str:
+    """The standard name of a stored lead. Raises RecordingError where it is unknown, or taken already."""
+    lead = lead_name(stored)
+    if lead is None or lead in taken:
+        what = "twice" if lead else "which is no lead we know"
+        raise RecordingError("recording.lead", f"{name} has {stored[:20]!r} {what}", HINT)
+    return lead
 
 
 def content_of(path: Path) -> bytes:

@@ -103,6 +103,7 @@ class _Exams:
         return [(row, int(number)) for row, number in enumerate(self.ids[:]) if number]
 
     def read(self, row: int, exam_id: str) -> Recording:
+        """One tracing in mV, its zero padding left out. Raises RecordingError."""
         what = f"tracing {row} of {self.name}"
         _check_stored(self.tracings, row, row + 1, self.size, what)
         with np.errstate(invalid="ignore"):  # NaN of any kind is a missing sample

@@ -7,6 +7,7 @@ Each lead is base64 of little-endian 16-bit steps of LeadAmplitudeUnitsPerBit mi
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
 from datetime import datetime
 from xml.etree.ElementTree import Element
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.details import Details, as_age, as_sex, known, number
-from cardiofusion.readers.format import Format
-from cardiofusion.readers.xml import HINT, number_of, parse_xml, root_name, text_of
-from cardiofusion.records import Recording, RecordingError, lead_name, standard_leads
+from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format, lead_of
+from cardiofusion.readers.xml import number_of, parse_xml, root_name, text_of
+from cardiofusion.records import Recording, RecordingError, standard_leads
 
 MIN_STEP, MAX_STEP = 0.01, 1000.0  # microvolts
 SAMPLE_BYTES = 2
@@ -53,14 +54,23 @@ def decode(content: bytes, name: str) -> Recording:
         details.note("median beats", "in the file, not part of this recording")
     signal, checked = _signal(rhythm, details, name)
     signal, leads = standard_leads(signal, tuple(_leads(rhythm, name)))
-    rate = number_of(rhythm, "SampleBase", name) * 10.0 ** (number(text_of(rhythm, "SampleExponent")) or 0.0)
     return Recording(
         signal=signal,
-        sampling_rate=rate,
+        sampling_rate=_rate(rhythm, name),
         leads=leads,
         unverified=("header",) if checked else ("header", "samples"),
         **details.fields(),
     )
+
+
+def _rate(rhythm: Element, name: str) -> float:
+    """SampleBase times ten to the SampleExponent, Hz."""
+    base, exponent = number_of(rhythm, "SampleBase", name), text_of(rhythm, "SampleExponent") or "0"
+    rate = base * 10.0 ** int(exponent) if re.fullmatch(r"[+-]?\d", exponent, re.ASCII) else 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        what = f"{base:g} times ten to the {exponent[:20]}"
+        raise RecordingError("recording.rate", f"{name} has {what} samples a second", HINT)
+    return rate
 
 
 def _signal(rhythm: Element, details: Details, name: str) -> tuple[NDArray[np.float32], bool]:
@@ -82,12 +92,7 @@ def _leads(rhythm: Element, name: str) -> dict[str, Element]:
     """Lead -> its element."""
     found: dict[str, Element] = {}
     for element in rhythm.findall("LeadData"):
-        stored = text_of(element, "LeadID")
-        lead = lead_name(stored)
-        if lead is None or lead in found:
-            what = "twice" if lead else "which is no lead we know"
-            raise RecordingError("recording.lead", f"{name} has {stored[:20]!r} {what}", HINT)
-        found[lead] = element
+        found[lead_of(text_of(element, "LeadID"), found, name)] = element
     if not found:
         raise RecordingError("recording.empty", f"{name} has a rhythm waveform without leads", HINT)
     return found

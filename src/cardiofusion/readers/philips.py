@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers.decimals import decimals
 from cardiofusion.readers.details import MAX_AGE, Details, as_age, as_sex, known, number, years_between
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format, lead_of
 from cardiofusion.readers.pulse import Pulse, Steps, find_pulse, length_before
 from cardiofusion.readers.xli import MAX_CHUNKS, expand
-from cardiofusion.readers.xml import HINT, parse_xml, root_name, text_of
-from cardiofusion.records import LEADS, Recording, RecordingError, lead_name, standard_leads
+from cardiofusion.readers.xml import parse_xml, root_name, text_of
+from cardiofusion.records import LEADS, Recording, RecordingError, standard_leads
 
 TYPES = ("SierraECG", "PhilipsECG")
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MIN_STEP, MAX_STEP = 0.01, 1000.0  # microvolts
 MIN_SAMPLES, MAX_SAMPLES = 3, 1 << 18  # of one channel; nearly nine minutes at 500 Hz
 PULSE_MICROVOLTS = 1000.0
@@ -256,12 +255,8 @@ def _ecg(steps: Steps, labels: Sequence[str], details: Details, name: str) -> tu
         if label.upper().startswith(NO_LEADS):
             details.note("skipped", label)
             continue
-        # "-aVR" is not aVR, and "i" is an electrode of Frank's.
-        lead = None if label.startswith("-") or label == "i" else lead_name(label)
-        if lead is None or lead in found:
-            what = "twice" if lead else "which is no lead we know"
-            raise RecordingError("recording.lead", f"{name} has {label[:20]!r} {what}", HINT)
-        found[lead] = channel
+        # "i" is an electrode of Frank's, not I.
+        found[lead_of("electrode I" if label == "i" else label, found, name)] = channel
     for channel in range(len(labels), len(steps)):
         if steps[channel].any():
             details.note("skipped", f"channel {channel + 1}, which has no label")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.xml import HINT
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
 MIN_CHANNELS = 2  # one may look like a pulse by chance

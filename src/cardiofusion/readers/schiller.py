@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers.decimals import as_millivolts, decimals
 from cardiofusion.readers.details import Details, as_sex, known, number, years_between
-from cardiofusion.readers.format import Format
-from cardiofusion.readers.xml import HINT, number_of, parse_xml, root_name, text_of
-from cardiofusion.records import Recording, RecordingError, lead_name, standard_leads
+from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format, lead_of
+from cardiofusion.readers.xml import number_of, parse_xml, root_name, text_of
+from cardiofusion.records import Recording, RecordingError, standard_leads
 
 RHYTHMS = ("ECG_RHYTHMS", "ECG_RHYTHM")
 MILLIVOLTS = {"UV": 0.001, "MV": 1.0}  # of one unit
 MIN_STEP, MAX_STEP = 1e-5, 1.0  # mV
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MAX_SAMPLES = 1 << 23  # of all channels together; more than 20 minutes of twelve leads at 500 Hz
 EXPONENT = 1  # of the sampling rate, in every file we know
 
@@ -125,12 +124,7 @@ def _channels(rhythm: Element, name: str) -> dict[str, Element]:
     """Lead -> its element."""
     found: dict[str, Element] = {}
     for channel in rhythm.findall("channel"):
-        stored = text_of(channel, "name")
-        lead = None if stored.startswith("-") else lead_name(stored)  # "-aVR" is not aVR
-        if lead is None or lead in found:
-            what = "twice" if lead else "which is no lead we know"
-            raise RecordingError("recording.lead", f"{name} has {stored[:20]!r} {what}", HINT)
-        found[lead] = channel
+        found[lead_of(text_of(channel, "name"), found, name)] = channel
     if not found:
         raise RecordingError("recording.empty", f"{name} has a rhythm waveform without channels", HINT)
     return found

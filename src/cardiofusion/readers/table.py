@@ -30,14 +30,13 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers.decimals import MAX_NUMBERS, as_millivolts, decimals
 from cardiofusion.readers.details import Details, as_age, as_sex, known, number
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.format import MAX_RATE, MIN_RATE, Format
 from cardiofusion.readers.parquet_pages import MAGIC, check_pages
 from cardiofusion.records import ExtraMissingError, Recording, RecordingError, lead_name, standard_leads
 
 if TYPE_CHECKING:
     import polars
 
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MAX_LEADS = 64
 MAX_HEADER_BYTES = 1 << 16
 VERSION_KEY, VERSION = "cardiofusion-ecg", "1"

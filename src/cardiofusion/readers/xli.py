@@ -19,7 +19,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.xml import HINT
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
 MAX_CHUNKS = 24  # as many electrodes as the schema knows; the analysis program has 16 channels

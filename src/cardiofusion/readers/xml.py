@@ -13,11 +13,11 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from cardiofusion.readers.details import number
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
 MAX_ELEMENTS = 1_000_000
 MAX_DEPTH = 100
-HINT = "export the ECG again from the device or the archive it came from"
 
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 

@@ -9,8 +9,9 @@ from cardiofusion.signal.canonical import (
     canonical,
     canonical_batch,
 )
-from cardiofusion.signal.delineation import Beat, Delineation, Wave, delineate
+from cardiofusion.signal.delineation import delineate
 from cardiofusion.signal.intervals import Interval, measure_intervals
+from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.quality import assess_quality
 from cardiofusion.signal.resample import resample

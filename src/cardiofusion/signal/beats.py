@@ -67,7 +67,12 @@ def rhythm_irregularity(recording: Recording) -> float | None:
 
     About 0.02-0.1 in sinus rhythm, above 0.15 in atrial fibrillation or with frequent extra beats.
     """
-    intervals = np.diff(detect_beats(recording))
+    return irregularity_of(detect_beats(recording))
+
+
+def irregularity_of(beats: NDArray[np.intp]) -> float | None:
+    """The same of R-peak positions."""
+    intervals = np.diff(beats)
     if len(intervals) < 3:
         return None
     return float(np.abs(np.diff(intervals)).mean() / intervals.mean())

@@ -10,7 +10,7 @@ the latter; the other 100 are the test (benchmarks/delineation.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cardiofusion.records import Recording
 from cardiofusion.signal.beats import detect_beats
 from cardiofusion.signal.gaps import fill_gaps, usable
+from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.p_waves import p_wave_probability
 from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats
 from cardiofusion.signal.waves import Span
@@ -25,44 +26,13 @@ from cardiofusion.signal.waves import Span
 Float = NDArray[np.float64]
 
 LOWEST_RATE = 100.0  # Hz: below it a QRS has too few samples
-T_SHIFT, P_SHIFT = 0.10, 0.07  # seconds a wave may lie off the median's
-T_STRAY, P_STRAY = 1.0, 0.5  # correlation that a second of shift costs
+# Seconds a wave may lie off the median's, and the correlation that a second of this costs.
+T_SEARCH, P_SEARCH = (0.10, 1.0), (0.07, 0.5)
 STEP = 0.004  # seconds
 AROUND = 0.02  # seconds compared on either side of a wave
 T_FOUND, P_FOUND = 0.3, 0.4  # correlation with the median's wave
 P_HIGH = 0.02  # of the QRS, least
 P_OVERLAP = (0.06, 0.03)  # seconds that a P may reach into the T before and the QRS after it
-
-
-@dataclass(frozen=True)
-class Wave:
-    """onset, peak, offset: samples at the recording's rate. confidence: 0 to 1, how much it is like the wave
-    of the other beats of its kind (for P times how surely the rhythm has P waves).
-    """
-
-    onset: int
-    peak: int
-    offset: int
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Beat:
-    """kind: 0 for the commonest QRS shape, 1 for the next. A wave that is not there is None."""
-
-    kind: int
-    qrs: Wave
-    p: Wave | None = None
-    t: Wave | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Delineation:
-    """The beats in order; p_waves: 0 to 1, how surely the rhythm has P waves before its QRS."""
-
-    beats: tuple[Beat, ...]
-    sampling_rate: float
-    p_waves: float
 
 
 def delineate(recording: Recording) -> Delineation:
@@ -84,8 +54,7 @@ def _delineate(curves: Curves) -> Delineation:
     beats: list[Beat] = []
     for i in range(len(curves.peaks)):
         beats.append(_beat(curves, i, *of_beat[i], beats[-1] if beats else None))
-    heights = [span.height for beat in beats if beat.p and (span := kinds[beat.kind].p)]
-    sure = p_wave_probability(curves, beats, heights)
+    sure = p_wave_probability(curves, beats)
     return Delineation(tuple(_judged(beat, sure) for beat in beats), curves.rate, sure)
 
 
@@ -97,13 +66,12 @@ def _judged(beat: Beat, sure: float) -> Beat:
 
 
 def _beat(curves: Curves, i: int, k: int, kind: Kind, last: Beat | None) -> Beat:
-    """Beat i of kind k, its P not yet judged."""
+    """Beat i of kind k, its P not yet judged. A QRS that the edge cuts begins or ends there."""
     start = int(curves.peaks[i]) - kind.before
-    qrs = Wave(start + kind.qrs[0], int(curves.peaks[i]), start + kind.qrs[1], _likeness(curves, i, kind))
+    onset, offset = max(0, start + kind.qrs[0]), min(curves.length - 1, start + kind.qrs[1])
+    qrs = Wave(onset, int(curves.peaks[i]), offset, _likeness(curves, i, kind))
     after = int(curves.peaks[i + 1]) if i + 1 < len(curves.peaks) else curves.length
-    t = _found(
-        kind.t, curves.t_curve, kind.t_curve, start, (qrs.offset, after), T_SHIFT, T_STRAY, curves.rate
-    )
+    t = _found(kind.t, curves.t_curve, kind.t_curve, start, (qrs.offset, after), T_SEARCH, curves.rate)
     since = 0 if last is None else (last.t or last.qrs).offset
     early, late = (round(seconds * curves.rate) for seconds in P_OVERLAP)
     p = _found(
@@ -112,8 +80,7 @@ def _beat(curves: Curves, i: int, k: int, kind: Kind, last: Beat | None) -> Beat
         kind.others.get(i, kind.p_curve),
         start,
         (since - early, qrs.onset + late),
-        P_SHIFT,
-        P_STRAY,
+        P_SEARCH,
         curves.rate,
     )
     return Beat(k, qrs, p, t if t and t.confidence > T_FOUND else None)
@@ -134,13 +101,13 @@ def _found(
     typical: Float,
     start: int,
     limits: tuple[int, int],
-    most: float,
-    stray: float,
+    search: tuple[float, float],
     rate: float,
 ) -> Wave | None:
     """The wave of the median beat, where this beat, which begins at `start`, is most like it."""
     if span is None:
         return None
+    most, stray = search
     margin, reach, step = (round(seconds * rate) for seconds in (AROUND, most, STEP))
     low, high = max(0, span.onset - margin), min(typical.shape[1], span.offset + margin)
     shifts = np.arange(-reach, reach + 1, max(1, step))

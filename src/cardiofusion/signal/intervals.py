@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording, complete_limb_leads
 from cardiofusion.signal.bandpass import bandpass
-from cardiofusion.signal.delineation import Beat, Delineation, Wave
+from cardiofusion.signal.beats import rate_of
 from cardiofusion.signal.gaps import fill_gaps
+from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.typical import BAND_HZ
 
 AVF_OVER_I = 2.0 / 3.0**0.5  # Goldberger's leads are shorter than Einthoven's
@@ -72,17 +73,17 @@ def _interval(values: Sequence[tuple[float, float]]) -> Interval:
 
 def _by_rate(found: Delineation, qt: Interval | None) -> dict[str, Interval]:
     """The mean rate of all beats, and QT corrected for it."""
-    peaks = np.array([beat.qrs.peak for beat in found.beats])
-    if len(peaks) < 2:
+    peaks = np.array([beat.qrs.peak for beat in found.beats], dtype=np.intp)
+    mean = rate_of(peaks, found.sampling_rate)
+    if mean is None:
         return {}
-    rr = np.diff(peaks) / found.sampling_rate
-    rates, mean = 60.0 / rr, float(rr.mean())
-    low, high = np.percentile(rates, [25.0, 75.0])
-    rate = Interval(60.0 / mean, float(high - low) / 2.0, 1.0, len(rr))
+    low, high = np.percentile(60.0 * found.sampling_rate / np.diff(peaks), [25.0, 75.0])
+    sure = float(np.median([beat.qrs.confidence for beat in found.beats]))
+    rate = Interval(mean, float(high - low) / 2.0, sure, len(peaks) - 1)
     if qt is None:
         return {"heart_rate": rate}
     corrected = {
-        name: Interval(formula(qt.value, mean), qt.spread, qt.confidence, qt.n)
+        name: Interval(formula(qt.value, 60.0 / mean), qt.spread, qt.confidence, qt.n)
         for name, formula in QTC.items()
     }
     return {"heart_rate": rate, **corrected}

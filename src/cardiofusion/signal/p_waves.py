@@ -4,56 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.signal.beats import irregularity_of
+from cardiofusion.signal.marks import Beat
 from cardiofusion.signal.typical import Curves
 
 Float = NDArray[np.float64]
 
-WEIGHTS = (1.76, -0.61, 0.83, -0.02, 1.40)  # of the evidence; benchmarks/delineation.py fits them
-BIAS = -2.85
+WEIGHTS = (1.76, -0.62, 0.83, 1.40)  # of the evidence; benchmarks/delineation.py fits them
+BIAS = -2.80
 BEFORE_QRS = (0.29, 0.03)  # seconds before the QRS that hold a P
 GAP, SHORTEST_REST = 0.02, 0.08  # seconds left out beside waves, and least length of a resting line
 FEW = 3  # beats that can be compared
-MOST_IRREGULAR, RATIOS, HEIGHTS, MOST_ALIKE = 0.4, (0.2, 4.0), (0.01, 0.2), 0.99
+MOST_IRREGULAR, RATIOS, MOST_ALIKE = 0.4, (0.2, 4.0), 0.99
+SMALLEST_MV = 1e-3  # span of a lead
 
 
-class _Marks(Protocol):
-    @property
-    def onset(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def confidence(self) -> float: ...
-
-
-class _Beat(Protocol):
-    @property
-    def qrs(self) -> _Marks: ...
-    @property
-    def p(self) -> _Marks | None: ...
-    @property
-    def t(self) -> _Marks | None: ...
-
-
-def p_wave_probability(curves: Curves, beats: Sequence[_Beat], heights: Sequence[float]) -> float:
-    """0 to 1. heights: how high each P found stands, times the QRS. 0 where no beat may have a P, or too few
-    beats can be compared.
-    """
-    evidence = p_wave_evidence(curves, beats, heights)
+def p_wave_probability(curves: Curves, beats: Sequence[Beat]) -> float:
+    """0 to 1; 0 where no beat may have a P, or too few beats can be compared."""
+    evidence = p_wave_evidence(curves, beats)
     if evidence is None:
         return 0.0
     return float(0.5 + 0.5 * np.tanh((evidence @ np.array(WEIGHTS) + BIAS) / 2.0))
 
 
-def p_wave_evidence(curves: Curves, beats: Sequence[_Beat], heights: Sequence[float]) -> Float | None:
-    """Five numbers, None where none can be told.
+def p_wave_evidence(curves: Curves, beats: Sequence[Beat]) -> Float | None:
+    """Four numbers, None where none can be told.
 
-    How coherent the line before QRS is; how irregular RR; the log of P over the resting line; the log of its
-    height; how alike P waves are (-log of what is missing to 1).
+    How coherent the line before QRS is; how irregular RR; the log of P over the resting line; how alike P
+    waves are (-log of what is missing to 1).
     """
     before = _before_qrs(curves, beats)
     alike = [beat.p.confidence for beat in beats if beat.p]
@@ -62,22 +44,21 @@ def p_wave_evidence(curves: Curves, beats: Sequence[_Beat], heights: Sequence[fl
     return np.array(
         [
             _coherence(before),
-            min(_irregularity(curves.peaks), MOST_IRREGULAR),
+            min(irregularity_of(curves.peaks) or 0.0, MOST_IRREGULAR),
             _over_rest(curves, beats),
-            float(np.log(np.clip(np.median(heights), *HEIGHTS))),
             -float(np.log(1.0 - min(float(np.median(alike)), MOST_ALIKE))),
         ]
     )
 
 
-def _before_qrs(curves: Curves, beats: Sequence[_Beat]) -> Float:
+def _before_qrs(curves: Curves, beats: Sequence[Beat]) -> Float:
     """[beat, lead, sample] of the P curve, each lead over its span and about its mean."""
     early, late = (round(seconds * curves.rate) for seconds in BEFORE_QRS)
     onsets = [beat.qrs.onset for beat in beats if beat.qrs.onset >= early]
     pieces = np.array([curves.p_curve[:, onset - early : onset - late] for onset in onsets])
     if not len(pieces):
         return pieces
-    pieces = pieces / np.maximum(np.ptp(curves.signal, axis=1), 1e-3)[:, None]
+    pieces = pieces / np.maximum(np.ptp(curves.signal, axis=1), SMALLEST_MV)[:, None]
     return np.asarray(pieces - pieces.mean(axis=2, keepdims=True))
 
 
@@ -88,12 +69,7 @@ def _coherence(pieces: Float) -> float:
     return (common * n - total) / (n - 1) / total if total > 0.0 else 0.0
 
 
-def _irregularity(peaks: NDArray[np.intp]) -> float:
-    intervals = np.diff(peaks)
-    return float(np.abs(np.diff(intervals)).mean() / intervals.mean()) if len(intervals) > 1 else 0.0
-
-
-def _over_rest(curves: Curves, beats: Sequence[_Beat]) -> float:
+def _over_rest(curves: Curves, beats: Sequence[Beat]) -> float:
     """Log of the median height of P over that of the line between T and P; 0 where there is no rest."""
     gap, shortest, waves, rests = round(GAP * curves.rate), round(SHORTEST_REST * curves.rate), [], []
     for last, beat in pairwise(beats):

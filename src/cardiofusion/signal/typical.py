@@ -108,7 +108,7 @@ def _kind(curves: Curves, members: NDArray[np.intp]) -> Kind:
         for curve in (curves.signal, curves.t_curve)
     )
     p_curve = np.median(p_beats, axis=1)
-    others = {int(i): _mean_without(p_beats, j) for j, i in enumerate(used)} if len(used) >= FEW else {}
+    others = dict(zip(used.tolist(), _others(p_beats).swapaxes(0, 1), strict=False))
     size, rr = _qrs_size(median, before, curves.rate), curves.rr_after(members)
     qrs = _qrs(median / size, before, curves.rate)
     t = _typical_t(t_curve / size, before, qrs, rr, curves.rate)
@@ -147,9 +147,10 @@ def _qrs_size(median: Float, before: int, rate: float) -> Float:
     return np.asarray(np.where(size > 0.0, size, 1.0))
 
 
-def _mean_without(beats: Float, left_out: int) -> Float:
-    """[lead, beat, sample] -> the mean of all beats but one."""
-    return np.asarray((beats.sum(axis=1) - beats[:, left_out]) / (beats.shape[1] - 1))
+def _others(beats: Float) -> Float:
+    """[lead, beat, sample] -> for each beat the mean of all others; nothing where they are too few."""
+    n = beats.shape[1]
+    return np.asarray((beats.sum(axis=1, keepdims=True) - beats) / (n - 1)) if n >= FEW else beats[:, :0]
 
 
 def correlation(one: Float, other: Float) -> float:

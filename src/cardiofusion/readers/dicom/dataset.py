@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.format import MAX_FILE_BYTES
+from cardiofusion.readers.format import HINT, MAX_FILE_BYTES
 from cardiofusion.records import RecordingError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ MAGIC = b"DICM"
 ITEM = b"\xfe\xff\x00\xe0"  # what each item of a sequence begins with, little-endian
 MAX_SPARE_ITEMS, MIN_ITEM_BYTES = 10_000, 64  # items say something: without that, they only take time
 MAX_INFLATION = 100  # times the deflated bytes; those of an ECG grow threefold
-HINT = "export the ECG again from the device or the archive it came from"
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _SYNTAXES = {  # transfer syntax -> (implicit VR, little-endian)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from cardiofusion.readers.dicom.dataset import HINT, Code, Item
+from cardiofusion.readers.dicom.dataset import Code, Item
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError, lead_name
 
 # Both vocabularies share these numbers. 10, 15, 65 (-aVR), 68-72 are leads that we have no name for.
@@ -70,8 +71,7 @@ def _scheme(code: Code) -> str:
 
 
 def _spoken(text: str) -> str | None:
-    text = _PREFIX.sub("", _QUALIFIED.sub("", text.strip()))
-    return None if text.startswith("-") else lead_name(text)  # "-aVR" is not aVR
+    return lead_name(_PREFIX.sub("", _QUALIFIED.sub("", text.strip())))
 
 
 def _in_volts(channel: Item) -> bool:

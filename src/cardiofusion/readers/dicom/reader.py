@@ -6,9 +6,9 @@ import re
 from datetime import datetime, timedelta
 
 from cardiofusion.readers.details import MAX_AGE, Details, as_sex, known, number, years_between
-from cardiofusion.readers.dicom.dataset import HINT, MAGIC, PREAMBLE_BYTES, Item, has_preamble, parse
+from cardiofusion.readers.dicom.dataset import MAGIC, PREAMBLE_BYTES, Item, has_preamble, parse
 from cardiofusion.readers.dicom.waveform import note_channels, placed, rhythm
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.format import HINT, Format
 from cardiofusion.records import Recording, RecordingError, standard_leads
 
 WAVEFORM_STORAGE = b"1.2.840.10008.5.1.4.1.1.9."  # what the UIDs of all waveform classes begin with

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.details import Details
-from cardiofusion.readers.dicom.dataset import HINT, Item
+from cardiofusion.readers.dicom.dataset import Item
 from cardiofusion.readers.dicom.leads import channel_lead, channel_words
+from cardiofusion.readers.format import HINT, MAX_MILLIVOLTS, MAX_RATE, MIN_RATE
 from cardiofusion.records import RecordingError
 
 MAX_CHANNELS = 256  # in a group; the standard has at most 24
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MIN_STEP, MAX_STEP = 1e-5, 1000.0  # microvolts; samples of 24 bits and more have small ones
-MAX_MILLIVOLTS = 10_000.0  # more than any electrode gives, offset included
 MAX_SPARSENESS = 16  # times the samples that the file holds: 12 single leads in turn, and pauses
 MAX_CELLS = 1 << 26  # samples, missing ones included, unless the file holds more
 PADDING_SECONDS = 0.2  # how long an ordinary value must last to be padding

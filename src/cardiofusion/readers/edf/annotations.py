@@ -11,7 +11,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.edf.header import HINT, Header
+from cardiofusion.readers.edf.header import Header
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
 JITTER = 0.005  # s by which records may seem to miss each other: times are written with few digits

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.details import number
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
 HEADER_BYTES = 256
 VERSIONS = {b"0       ": 2, b"\xffBIOSEMI": 3}  # -> bytes of a sample, little-endian and signed
 UNKNOWN_RECORDS = -1  # while the recording runs, and after a crash
-HINT = "export the recording again from the device or the program it came from"
 
 _WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 _WHOLE = re.compile(r"-?\d{1,8}", re.ASCII)

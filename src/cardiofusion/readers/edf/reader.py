@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers.details import Details, as_sex, known, years_between
 from cardiofusion.readers.edf.annotations import count_remarks, pauses, record_onsets
-from cardiofusion.readers.edf.header import HINT, VERSIONS, Header, Signal, read_header
-from cardiofusion.readers.format import Format
+from cardiofusion.readers.edf.header import VERSIONS, Header, Signal, read_header
+from cardiofusion.readers.format import HINT, MAX_MILLIVOLTS, MAX_RATE, MIN_RATE, Format
 from cardiofusion.records import Recording, RecordingError, lead_name, standard_leads
 
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 MIN_STEP, MAX_STEP = 1e-5, 1000.0  # microvolts; samples of 24 bits and more have small ones
-MAX_MILLIVOLTS = 10_000.0  # more than any electrode gives, offset included
 MAX_SPARSENESS = 16  # times the samples that the file holds, pauses included
 MAX_CELLS = 1 << 26  # samples, missing ones included, unless the file holds more
 MAX_ONSET = 86_400.0 * 366  # s from the header's time to the first record

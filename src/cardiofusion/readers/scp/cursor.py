@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
-
-HINT = "export the ECG again from the device or the archive it came from"
 
 
 @dataclass

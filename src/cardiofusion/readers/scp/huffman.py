@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.scp.cursor import HINT
+from cardiofusion.readers.format import HINT
 from cardiofusion.readers.scp.sections import Section
 from cardiofusion.records import RecordingError
 

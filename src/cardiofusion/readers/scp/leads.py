@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiofusion.readers.details import Details
-from cardiofusion.readers.scp.cursor import HINT
+from cardiofusion.readers.format import HINT
 from cardiofusion.readers.scp.sections import Section
 from cardiofusion.records import RecordingError, lead_name
 

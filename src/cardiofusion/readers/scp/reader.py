@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.details import Details
-from cardiofusion.readers.format import Format
-from cardiofusion.readers.scp.cursor import HINT
+from cardiofusion.readers.format import HINT, Format
 from cardiofusion.readers.scp.demographics import read_demographics
 from cardiofusion.readers.scp.findings import read_measurements, read_statements
 from cardiofusion.readers.scp.leads import TURNED, LeadDefinition, ecg_leads, read_leads

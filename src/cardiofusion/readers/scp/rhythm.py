@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.readers.format import HINT
 from cardiofusion.readers.scp.beats import Beats, read_beats
-from cardiofusion.readers.scp.cursor import HINT
 from cardiofusion.readers.scp.huffman import Table, decode, read_tables
 from cardiofusion.readers.scp.leads import Lead, LeadDefinition
 from cardiofusion.readers.scp.sections import Section

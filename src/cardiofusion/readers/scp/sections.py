@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiofusion.readers.scp.cursor import HINT, Cursor
+from cardiofusion.readers.format import HINT
+from cardiofusion.readers.scp.cursor import Cursor
 from cardiofusion.records import RecordingError
 
 MAX_RECORD_BYTES = 1 << 25  # 255 leads of section 6 are 16 MiB at most

@@ -14,10 +14,10 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath, PureWindowsPath
 
+from cardiofusion.readers.format import MAX_RATE, MIN_RATE
 from cardiofusion.records import RecordingError
 
 MAX_SIGNALS = 64
-MIN_RATE, MAX_RATE = 10.0, 10_000.0  # Hz
 
 _NUMBER = r"\d{1,9}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,2})?"
 _RECORD = re.compile(

@@ -1,0 +1,36 @@
+"""What a delineation is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wave:
+    """onset, peak, offset: samples at the recording's rate. confidence: 0 to 1, how much it is like the wave
+    of the other beats of its kind (for P times how surely the rhythm has P waves).
+    """
+
+    onset: int
+    peak: int
+    offset: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Beat:
+    """kind: 0 for the commonest QRS shape, 1 for the next. A wave that is not there is None."""
+
+    kind: int
+    qrs: Wave
+    p: Wave | None = None
+    t: Wave | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Delineation:
+    """The beats in order; p_waves: 0 to 1, how surely the rhythm has P waves before its QRS."""
+
+    beats: tuple[Beat, ...]
+    sampling_rate: float
+    p_waves: float
