@@ -86,6 +86,17 @@ def test_every_format_is_found_by_content(tmp_path: Path) -> None:
         read_recording(tmp_path / "patients.parquet")
 
 
+def test_a_bare_name_is_the_one_file_of_that_name(tmp_path: Path, write_record: Writer) -> None:
+    table = "# cardiofusion-ecg: 1\n# sampling_rate: 500\n# unit: mV\nI,II\n0.1,0.2\n0.3,0.4\n"
+    (tmp_path / "one.CSV").write_text(table)
+    assert read_recording(tmp_path / "one").source == "one.CSV"
+    (tmp_path / "one.dcm").write_bytes(b"anything")
+    assert code_of(tmp_path / "one") == "recording.ambiguous"
+    (tmp_path / "rec.csv").write_text(table)
+    write_record(tmp_path, ADC)
+    assert read_recording(tmp_path / "rec").source == "rec.hea"  # a WFDB record goes by its bare name
+
+
 def test_segments_are_not_listed_twice(tmp_path: Path, write_record: Writer) -> None:
     for name in ("s_1", "s_2", "s_layout", "other"):
         write_record(tmp_path, ADC, name=name)

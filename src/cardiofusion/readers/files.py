@@ -36,16 +36,19 @@ FORMATS: tuple[Format, ...] = (
     SCHILLER,
     SCP,
 )
+SUFFIXES = (".dcm", ".edf", ".bdf", ".scp", ".xml", ".csv", ".hdf5", ".parquet")  # that a table leaves out
 
 
 def read_recording(path: Path | str) -> Recording:
-    """One ECG file (or, for WFDB, its header, signal file or bare record name) as a Recording in mV.
+    """One ECG file (or its name without extension; for WFDB header or signal file) as a Recording in mV.
 
-    Raises RecordingError: nothing there ("recording.missing"), no format we read ("recording.format"),
-    or what the format's own reader found wrong.
+    Raises RecordingError: nothing there ("recording.missing"), several files of this name
+    ("recording.ambiguous"), no format we read ("recording.format"), or what the format's own reader found
+    wrong.
     """
     path = Path(path)
     with system_errors(path):
+        path = _with_extension(path)
         if path.is_file() and (file_format := _format_of(_head(path))) is not None:
             return _named(file_format.decode(content_of(path), path.name), path.name)
         header = wfdb.locate(path)
@@ -78,6 +81,21 @@ def find_recordings(folder: Path | str) -> list[Path]:
     if not found:
         raise RecordingError("recording.none", f"no recording in {folder.name!r} or below it", _formats())
     return found
+
+
+def _with_extension(path: Path) -> Path:
+    """The one file that a bare name stands for, where there is one that is no WFDB record."""
+    if not path.name or path.exists() or wfdb.locate(path) is not None:
+        return path
+    names = [path.name + ending for suffix in SUFFIXES for ending in (suffix, suffix.upper())]
+    found = [there for name in names if (there := path.with_name(name)).is_file()]
+    if len(found) > 1 and not found[0].samefile(found[1]):
+        raise RecordingError(
+            "recording.ambiguous",
+            f"{path.name[:80]!r} may be {found[0].name} or {found[1].name}",
+            "write the file's extension too",
+        )
+    return found[0] if found else path
 
 
 def _named(recording: Recording, name: str) -> Recording:
