@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from cardiofusion.readers import write_wfdb
 from cardiofusion.records import Recording
 from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import Silent, read_study
+from cardiofusion.writers import write_recording
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWCOMER = (3, 20_011)  # n and seed of virtual patients that no study of the tests has met
@@ -118,7 +118,8 @@ def virtual_patient(tmp_path_factory: pytest.TempPathFactory) -> VirtualPatient:
     folder = tmp_path_factory.mktemp("patient")
     with (folder / "patient.csv").open("w", newline="", encoding="utf-8") as handle:
         csv.writer(handle).writerows([list(row), list(row.values())])
-    return VirtualPatient(recording, row, write_wfdb(recording, folder), folder / "patient.csv")
+    header = write_recording(recording, folder / f"{recording.record_id}.hea")
+    return VirtualPatient(recording, row, header, folder / "patient.csv")
 
 
 @dataclass(eq=False)

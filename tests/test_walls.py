@@ -19,8 +19,9 @@ from cardiofusion.records import assessment_schema
 SOURCE = Path(cardiofusion.__file__).parent
 # design.md, section 3: a room imports only rooms above it.
 ORDER = (
-    "records", "metrics", "readers", "datasets", "signal", "simulate", "tmae", "tabular", "cmaf", "conformal",
-    "phenotypes", "explain", "evaluate", "bundle", "export", "runtime", "report", "serve", "study", "cli",
+    "records", "metrics", "readers", "writers", "datasets", "signal", "simulate", "tmae", "tabular", "cmaf",
+    "conformal", "phenotypes", "explain", "evaluate", "bundle", "export", "runtime", "report", "serve",
+    "study", "cli",
 )  # fmt: skip
 ROOMS = tuple(room for room in ORDER if (SOURCE / room).is_dir())
 TRAINING_PACKAGES = (

@@ -16,11 +16,12 @@ import pytest
 from cardiofusion import __version__
 from cardiofusion.cli.main import commands
 from cardiofusion.datasets import load_dataset
-from cardiofusion.readers import find_recordings, write_wfdb
+from cardiofusion.readers import find_recordings
 from cardiofusion.records import NOTICE, assessment_schema
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import read_study
 from cardiofusion.tabular import SCORE_INPUTS
+from cardiofusion.writers import write_recording
 
 
 def every_command(group=commands, path=()):
@@ -217,7 +218,7 @@ def test_inspect_a_bundle(run, tiny_bundle, tiny_system):
 def test_embed_a_folder_with_a_corrupt_record_among_good_ones(run, tiny_bundle, tmp_path):
     folder, out = tmp_path / "ecgs", tmp_path / "e.npz"
     for k, source in enumerate(virtual_cohort(6, 20_015).recordings):
-        write_wfdb(source.read(), folder / ("b" if k % 2 else "a"))
+        write_recording(source.read(), folder / ("b" if k % 2 else "a") / f"{source.record_id}.hea")
     broken = find_recordings(folder)[2]
     broken.with_suffix(".dat").write_bytes(b"\1" * 300)
     ran = run("embed", "--bundle", tiny_bundle, "--ecg", folder, "--out", out)
@@ -239,7 +240,7 @@ def test_embed_a_folder_with_a_corrupt_record_among_good_ones(run, tiny_bundle, 
 def test_embed_one_file(run, tmp_path):
     """With the shipped encoder, as README shows it for a folder."""
     (source,) = virtual_cohort(1, 20_016).recordings
-    header = write_wfdb(source.read(), tmp_path / "ecgs")
+    header = write_recording(source.read(), tmp_path / "ecgs" / f"{source.record_id}.hea")
     assert "1 embedded, 0 refused" in run("embed", "--ecg", header, "--out", tmp_path / "one.npz").out
     run("embed", "--ecg", tmp_path / "ecgs", "--out", tmp_path / "all.npz")
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "all.npz") as everything:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cardiofusion.readers import write_wfdb
 from cardiofusion.runtime import System, embedding
+from cardiofusion.writers import write_recording
 
 TINY_DISK = "192k"
 
@@ -85,7 +85,7 @@ def test_an_unknown_lead(refused, tiny_bundle, patient):
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_a_flat_ecg_and_one_of_nan(refused, run, tiny_bundle, virtual_patient, tmp_path, value):
     signal = np.full_like(virtual_patient.recording.signal, value)
-    header = write_wfdb(replace(virtual_patient.recording, signal=signal), tmp_path)
+    header = write_recording(replace(virtual_patient.recording, signal=signal), tmp_path / "flat.hea")
     refused("assess", tiny_bundle, "--ecg", header)
     beside = run("assess", tiny_bundle, "--ecg", header, "--set", "age=61", "--json")
     assert beside.code == 0

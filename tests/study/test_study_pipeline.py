@@ -15,11 +15,12 @@ import pytest
 
 from cardiofusion.bundle import manifest_schema, read_bundle
 from cardiofusion.evaluate import metrics_schema
-from cardiofusion.readers import read_recording, write_wfdb
+from cardiofusion.readers import read_recording
 from cardiofusion.records import CalibrationError, assessment_schema
 from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort
 from cardiofusion.study import new_study, parse_study, read_study, report_path, train_study
+from cardiofusion.writers import write_recording
 
 TASKS = ("event", "findings", "survival")
 LEARNING = (
@@ -217,7 +218,7 @@ def write_cohort(folder: Path, ecg: bool) -> Path:
             writer.writerow([f"P{k:04d}", *name, *values, int(cohort.outcomes["event"][k, 0])])
             if ecg:
                 recording = replace(source.read(), record_id=name[0], patient_id=None, age=None, sex=None)
-                write_wfdb(recording, folder / "ecgs")
+                write_recording(recording, folder / "ecgs" / f"{recording.record_id}.hea")
     return folder / "patients.csv"
 
 

@@ -167,8 +167,8 @@ def test_the_study_says_when_the_shipped_encoder_knew_a_test_patient(
 
 
 def test_a_folder_of_ecgs_is_a_corpus(tmp_path: Path) -> None:
-    from cardiofusion.readers import write_wfdb
+    from cardiofusion.writers import write_recording
 
     for source in virtual_cohort(3, 5).recordings:
-        write_wfdb(source.read(), tmp_path)
+        write_recording(source.read(), tmp_path / f"{source.record_id}.hea")
     assert len(load_corpus("folder", tmp_path).recordings) == 3

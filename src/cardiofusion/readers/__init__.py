@@ -2,6 +2,5 @@
 
 from cardiofusion.readers.files import find_recordings, read_bytes, read_recording
 from cardiofusion.readers.source import RecordingFile
-from cardiofusion.readers.wfdb.writing import write_wfdb
 
-__all__ = ["RecordingFile", "find_recordings", "read_bytes", "read_recording", "write_wfdb"]
+__all__ = ["RecordingFile", "find_recordings", "read_bytes", "read_recording"]

@@ -19,24 +19,19 @@ from cardiofusion.readers.hl7 import (
     moment,
     quantity,
 )
+from cardiofusion.readers.mdc import MEASURED
 from cardiofusion.readers.xml import text_of
 
 TIMES = ("TIME_ABSOLUTE", "TIME_RELATIVE")
 REPORTED_AGE = "21612-7"  # LOINC
 DOUBTFUL_SECONDS = 1.0  # by which the samples may miss the time that the file says they took
 
-_DURATIONS = {
-    "MDC_ECG_TIME_PD_P": "p_duration", "MDC_ECG_TIME_PD_PR": "pr", "MDC_ECG_TIME_PD_QRS": "qrs",
-    "MDC_ECG_TIME_PD_QT": "qt", "MDC_ECG_TIME_PD_QTC": "qtc",
-}  # fmt: skip
-_AXES = {
-    "MDC_ECG_ANGLE_P_FRONT": "p_axis",
-    "MDC_ECG_ANGLE_QRS_FRONT": "qrs_axis",
-    "MDC_ECG_ANGLE_T_FRONT": "t_axis",
-}
-_RATES = {"MDC_ECG_HEART_RATE": "heart_rate"}
-_STATEMENTS = ("MDC_ECG_INTERPRETATION_STATEMENT", "MDC_ECG_RHY")
-_FILTERS = {
+_DURATIONS, _AXES, _RATES = (
+    {term.name: measured for measured, term in MEASURED.items() if term.unit == unit}
+    for unit in ("ms", "deg", "/min")
+)
+STATEMENTS = ("MDC_ECG_INTERPRETATION_STATEMENT", "MDC_ECG_RHY")
+FILTERS = {
     "MDC_ECG_CTL_VBL_ATTR_FILTER_HIGH_PASS": "high-pass filter",
     "MDC_ECG_CTL_VBL_ATTR_FILTER_LOW_PASS": "low-pass filter",
     "MDC_ECG_CTL_VBL_ATTR_FILTER_NOTCH": "mains filter",
@@ -110,7 +105,7 @@ def _device(details: Details, series: Element) -> None:
     for path in _DEVICE:
         details.note("device", text_of(author, path))
     for variable in series.iterfind("controlVariable/controlVariable"):
-        key = _FILTERS.get(code(variable))
+        key = FILTERS.get(code(variable))
         for value in variable.iter("value") if key else ():
             details.note(key or "", f"{value.get('value', value.text or '')} {value.get('unit', '')}")
 
@@ -125,7 +120,7 @@ def _measurements(details: Details, series: Element) -> None:
         if len(values) == 1:
             details.measured[name] = values.pop()
     for annotation in (*whole, *beats):
-        if code(annotation) in _STATEMENTS:
+        if code(annotation) in STATEMENTS:
             words = text_of(annotation, "value") or attribute(annotation, "value", "displayName")
             details.note("interpretation", words)
 

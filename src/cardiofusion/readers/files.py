@@ -14,6 +14,7 @@ from cardiofusion.readers.aecg import AECG
 from cardiofusion.readers.apple import APPLE
 from cardiofusion.readers.dicom import DICOM
 from cardiofusion.readers.edf import EDF
+from cardiofusion.readers.fhir import FHIR
 from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
 from cardiofusion.readers.hdf5 import HDF5
 from cardiofusion.readers.muse import MUSE
@@ -29,6 +30,7 @@ FORMATS: tuple[Format, ...] = (
     CSV,
     DICOM,
     EDF,
+    FHIR,
     HDF5,
     MUSE,
     PARQUET,
@@ -36,7 +38,17 @@ FORMATS: tuple[Format, ...] = (
     SCHILLER,
     SCP,
 )
-SUFFIXES = (".dcm", ".edf", ".bdf", ".scp", ".xml", ".csv", ".hdf5", ".parquet")  # that a table leaves out
+SUFFIXES = (
+    ".dcm",
+    ".edf",
+    ".bdf",
+    ".scp",
+    ".xml",
+    ".json",
+    ".csv",
+    ".hdf5",
+    ".parquet",
+)  # that a table leaves out
 
 
 def read_recording(path: Path | str) -> Recording:

@@ -7,12 +7,13 @@ import io
 from pathlib import Path
 
 from cardiofusion.metrics import roc_auc
-from cardiofusion.readers import read_recording, write_wfdb
+from cardiofusion.readers import read_recording
 from cardiofusion.records import write_text
 from cardiofusion.report import assessment_text, patient_sheet
 from cardiofusion.runtime import System
 from cardiofusion.simulate import virtual_cohort, virtual_truth
 from cardiofusion.study.file import Study
+from cardiofusion.writers import write_recording
 
 NEWCOMER_SEED = 20_000
 TRUTH_PATIENTS = 4000
@@ -21,7 +22,8 @@ TRUTH_PATIENTS = 4000
 def assess_newcomer(study: Study, out: Path) -> str:
     """Write the patient's files and sheet.html under `out`; the assessment, and the truth, as text."""
     cohort = virtual_cohort(1, study.seed + NEWCOMER_SEED)
-    header = write_wfdb(cohort.recordings[0].read(), out)
+    recording = cohort.recordings[0].read()
+    header = write_recording(recording, out / f"{recording.record_id}.hea", overwrite=True)
     assert cohort.table is not None
     row = {k: v for k, v in cohort.table.schema.decode(cohort.table.values[0]).items() if v is not None}
     table = io.StringIO()

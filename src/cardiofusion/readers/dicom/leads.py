@@ -9,19 +9,13 @@ import re
 
 from cardiofusion.readers.dicom.dataset import Code, Item
 from cardiofusion.readers.format import HINT
+from cardiofusion.readers.mdc import MDC_ONLY, NUMBERED
 from cardiofusion.records import RecordingError, lead_name
 
-# Both vocabularies share these numbers. 10, 15, 65 (-aVR), 68-72 are leads that we have no name for.
-_NUMBERED = {
-    1: "I", 2: "II", 3: "V1", 4: "V2", 5: "V3", 6: "V4", 7: "V5", 8: "V6", 9: "V7", 11: "V3R", 12: "V4R",
-    13: "V5R", 14: "V6R", 16: "X", 17: "Y", 18: "Z", 19: "CC5", 20: "CM5", 61: "III", 62: "aVR", 63: "aVL",
-    64: "aVF", 66: "V8", 67: "V9",
-}  # fmt: skip
 _COMPUTED = {  # from other leads, by the device
     31: "I", 32: "II", 33: "V1", 34: "V2", 35: "V3", 36: "V4", 37: "V5", 38: "V6", 111: "III", 112: "aVR",
     113: "aVL", 114: "aVF",
 }  # fmt: skip
-_MDC_ONLY = {107: "CM2", 109: "CM4", 131: "ES", 132: "AS", 133: "AI"}
 _LAST_SHARED = 78  # above it SCP-ECG counts otherwise
 
 _CODES = {"MDC": re.compile(r"2:(\d{1,3})", re.ASCII), "SCPECG": re.compile(r"5\.6\.3-9-(\d{1,3})", re.ASCII)}
@@ -37,9 +31,9 @@ def channel_lead(channel: Item) -> tuple[str | None, bool]:
     """
     code = channel.code("ChannelSourceSequence")
     number = _number(code)
-    by_number = _NUMBERED.get(number) or _COMPUTED.get(number)
+    by_number = NUMBERED.get(number) or _COMPUTED.get(number)
     if _scheme(code) == "MDC":
-        by_number = by_number or _MDC_ONLY.get(number)
+        by_number = by_number or MDC_ONLY.get(number)
     named = {lead for lead in (by_number, _spoken(code.value), _spoken(code.meaning)) if lead}
     if len(named) > 1 or (named and number >= 0 and not by_number):
         raise _wrong(channel, f"has the code {_words(code)}, which disagree")
