@@ -1,5 +1,18 @@
-"""`Recording` to files: each format once, read back before it counts as written."""
+"""`Recording` to files: one format a file, read back before it counts; de-identified if asked."""
 
+from cardiofusion.writers.conversion import Conversion, convert_file, convert_folder, errors_path
+from cardiofusion.writers.deidentify import deidentify, new_key, read_key
 from cardiofusion.writers.files import FORMAT_NAMES, write_recording, writer_for
 
-__all__ = ["FORMAT_NAMES", "write_recording", "writer_for"]
+__all__ = [
+    "FORMAT_NAMES",
+    "Conversion",
+    "convert_file",
+    "convert_folder",
+    "deidentify",
+    "errors_path",
+    "new_key",
+    "read_key",
+    "write_recording",
+    "writer_for",
+]

@@ -23,7 +23,6 @@ from cardiofusion.writers.writer import (
     local_time,
     microvolts,
     one_line,
-    plain,
     stored,
     unwritable,
 )
@@ -191,6 +190,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 def _annotations(recording: Recording) -> list[Dataset]:
     """What a device measured, and said, of the whole ECG: of channel 0, which stands for all."""
     from pydicom.dataset import Dataset
+    from pydicom.valuerep import format_number_as_ds
 
     annotations = []
     for name, value in recording.measured.items():
@@ -198,7 +198,7 @@ def _annotations(recording: Recording) -> list[Dataset]:
         unit, words = _UNITS[term.unit]
         annotation = Dataset()
         annotation.ConceptNameCodeSequence = [_code(f"{PARTITION}:{term.number}", "MDC", term.meaning)]
-        annotation.NumericValue = plain(value, 6)
+        annotation.NumericValue = format_number_as_ds(value)
         annotation.MeasurementUnitsCodeSequence = [_code(unit, "UCUM", words)]
         annotations.append(annotation)
     statement = one_line(recording.notes.get("interpretation", ""))
