@@ -52,7 +52,7 @@ def encode(recording: Recording) -> bytes:
     if recording.age is not None:
         observation = _add(root, "controlVariable/relatedObservation")
         _add(observation, "code", code=REPORTED_AGE, codeSystem=_LOINC, codeSystemName="LOINC")
-        _add_quantity(observation, "value", plain(recording.age), "a")
+        _add_quantity(observation, "value", plain(recording.age, 9), "a")
     _add_series(root, recording)
     indent(root, " ")
     text: str = tostring(root, encoding="unicode")

@@ -3,7 +3,7 @@
 The patient's id and the record's become HMAC-SHA256 hashes: the same key gives the same ids, so that the
 recordings of a patient stay together, and nobody without the key can try ids until one fits. All times of a
 patient move by the same whole number of weeks, up to three years either way: intervals, weekday and time of
-day stay, as sleep and working hours show in an ECG. The age stays up to 89 years (45 CFR 164.514(b)(2)(i)(C));
+day stay, as sleep and work show in an ECG. The age stays up to 89 years (45 CFR 164.514(b)(2)(i)(C));
 sex, samples and measurements stay. Of the notes only filters stay, as plain frequencies: any other text may
 hold a name, a place or a serial number.
 

@@ -52,7 +52,7 @@ def encode(recording: Recording) -> bytes:
     count, seconds = _layout(steps.shape[1], recording.sampling_rate, len(steps))
     onsets = _onsets(recording, steps.shape[1] // count, seconds)
     header = _header(recording, scales, count, seconds, onsets.shape)
-    return header.encode("ascii", "replace") + _data(steps, scales, count, onsets)
+    return header.encode("ascii", "replace") + _data(recording, scales, count, onsets)
 
 
 def quantum(recording: Recording) -> float:
@@ -164,10 +164,11 @@ def _short_date(time: datetime | None) -> str:
 
 
 def _data(
-    steps: NDArray[np.float64], scales: list[tuple[int, int]], count: int, onsets: NDArray[np.uint8]
+    recording: Recording, scales: list[tuple[int, int]], count: int, onsets: NDArray[np.uint8]
 ) -> bytes:
-    """Record after record: the samples of each lead, then when the record began."""
-    rows = [np.rint((row - zero) / step) for row, (step, zero) in zip(steps, scales, strict=True)]
+    """Record after record: the samples of each lead, rounded once, then when the record began."""
+    exact = recording.signal.astype(np.float64) / MICROVOLT
+    rows = [np.rint((row - zero) / step) for row, (step, zero) in zip(exact, scales, strict=True)]
     samples = np.stack(rows).astype("<i2").reshape(len(rows), -1, count)
     records = samples.transpose(1, 0, 2).reshape(len(onsets), -1)
     return np.concatenate([records.view(np.uint8), onsets], axis=1).tobytes()

@@ -86,7 +86,8 @@ def _details(file: Item) -> Details:
         sex=as_sex(file.text("PatientSex")),
         time=_time(file),
     )
-    details.age = _age(file.text("PatientAge")) or _age_at(file.text("PatientBirthDate"), details.time)
+    stated = _age(file.text("PatientAge"))
+    details.age = _age_at(file.text("PatientBirthDate"), details.time) if stated is None else stated
     for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions"):
         details.note("device", known(file.text(keyword)) or "")
     annotations = file.items("WaveformAnnotationSequence", "annotation")

@@ -176,12 +176,12 @@ class Group:
         self._check_bits(channel, stored if missing is None else stored[~missing])
         step, baseline = _scale(channel)
         values = stored * step + baseline
+        if missing is not None:
+            values[missing] = np.nan
         if (np.abs(values) > MAX_MILLIVOLTS).any():
             raise RecordingError(
                 "recording.gain", f"{channel.name} has samples of more than {MAX_MILLIVOLTS:g} mV", HINT
             )
-        if missing is not None:
-            values[missing] = np.nan
         return Piece(lead, self._start(channel), values.astype(np.float32))
 
     def _check_bits(self, channel: Item, stored: NDArray[np.integer]) -> None:
