@@ -75,10 +75,10 @@ def _layout(samples: int, rate: float, leads: int) -> tuple[int, str]:
     choices = {*small, *(samples // number for number in small)}
     found = [(count, text) for count in choices if (text := _seconds(count / rate)) is not None]
 
-    def merit(choice: tuple[int, str]) -> tuple[float, bool, float]:
-        count, text = choice
-        drift = abs(count / float(text) - rate) * samples / rate
-        return round(drift, 6), 2 * leads * count > MAX_RECORD_BYTES, abs(log(count / rate))
+    def merit(choice: tuple[int, str]) -> tuple[float, bool, bool, float]:
+        count, read = choice[0], choice[0] / float(choice[1])
+        drift = abs(read - rate) * samples / rate
+        return round(drift, 6), 2 * leads * count > MAX_RECORD_BYTES, read != rate, abs(log(count / rate))
 
     possible = [choice for choice in found if samples // choice[0] <= MAX_RECORDS]
     if not possible:
