@@ -86,10 +86,9 @@ def _parsed(content: bytes, name: str) -> Json:
         ) from error
     if not isinstance(document, dict) or document.get("resourceType") != "Observation":
         raise RecordingError("recording.header", f"{name} is no FHIR Observation", HINT)
-    if document.get("status") in {"entered-in-error", "cancelled"}:
-        raise RecordingError(
-            "recording.status", f"{name} has the status {document['status']}", "ask for the corrected ECG"
-        )
+    status = _text(document, "status")
+    if status in {"entered-in-error", "cancelled"}:
+        raise RecordingError("recording.status", f"{name} is {status}", "ask for the corrected ECG")
     return document
 
 
@@ -205,8 +204,7 @@ def _patient_id(subject: Json, patient: Json) -> str | None:
     stated = [
         _text(item, "value") for item in (*_items(patient, "identifier"), _object(subject, "identifier"))
     ]
-    kind, _, identity = _text(subject, "reference").rpartition("Patient/")
-    linked = identity if kind != identity and "#" not in identity else ""
+    _, _, linked = _text(subject, "reference").partition("Patient/")
     return next((text for text in map(known, (*stated, linked)) if text), None)
 
 
