@@ -18,11 +18,10 @@ import hmac
 import os
 import re
 import secrets
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cardiofusion.records import InputError, Recording, storage_errors
+from cardiofusion.records import MEASUREMENTS, InputError, Recording, storage_errors
 from cardiofusion.writers.writer import cutoffs
 
 MAX_AGE = 89.0  # years
@@ -34,17 +33,25 @@ _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", re.ASCII)
 
 
 def deidentify(recording: Recording, key: bytes) -> Recording:
-    """The recording without its patient's identity; one of no known patient is a patient of its own."""
+    """The recording without its patient's identity; one of no known patient is a patient of its own.
+
+    Made of what is allowed, not by taking out what is not: a new field of Recording stays behind.
+    """
     patient = recording.patient_id
     over = recording.age is not None and recording.age > MAX_AGE
     filters = {name: f"{hertz} Hz" for name, hertz in cutoffs(recording).items()}
-    return replace(
-        recording,
+    return Recording(
+        signal=recording.signal,
+        sampling_rate=recording.sampling_rate,
+        leads=recording.leads,
         record_id=pseudonym("record", recording.record_id, key),
         patient_id=None if patient is None else pseudonym("patient", patient, key),
         age=None if over else recording.age,
+        sex=recording.sex,
         time=_shifted(recording.time, patient or recording.record_id, key),
-        source="",
+        calibrated=recording.calibrated,
+        unverified=recording.unverified,
+        measured={name: value for name, value in recording.measured.items() if name in MEASUREMENTS},
         notes=filters | ({"age": f"over {MAX_AGE:.0f}"} if over else {}),
     )
 
