@@ -228,6 +228,16 @@ def test_one_file_into_an_existing_folder(source: Path, tmp_path: Path) -> None:
     assert convert_file(source / "a.hea", tmp_path / "out", "dicom") == tmp_path / "out" / "a.dcm"
 
 
+def test_a_folder_written_to_from_within(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    assert convert_folder(source, Path(), "edf").written == 2
+    assert listing(tmp_path / "out") == ["a.edf", "deep", "deep/er", "deep/er/b.edf"]
+    assert (tmp_path / "out.errors.csv").exists()
+
+
 def test_an_output_that_is_no_folder(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StorageError):

@@ -266,6 +266,26 @@ def test_nothing_of_real_files_comes_through(data_dir: Path, folder: str, kind: 
     assert converted
 
 
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")  # pydicom, of a file that is so
+@pytest.mark.parametrize("kind", FORMAT_NAMES)
+def test_nothing_of_real_binary_files_comes_through(data_dir: Path, kind: str, tmp_path: Path) -> None:
+    formats = data_dir / "formats"
+    convert_file(formats / "scp" / "Example.scp", tmp_path, kind, KEY)
+    assert all(word in (formats / "scp" / "Example.scp").read_bytes() for word in (b"Clark", b"SBJ-123"))
+    assert not leaked(tmp_path, ("Clark", "SBJ-123", "ELI250"))
+    for name in ("Example.dcm", "anonymous_ecg.dcm"):
+        path = formats / "dicom" / name
+        convert_file(path, tmp_path, kind, KEY, overwrite=True)
+        elements = [
+            element for element in pydicom.dcmread(path) if element.VR in {"PN", "DA", "UI", "LO", "SH"}
+        ]
+        words = {str(element.value) for element in elements if element.keyword != "SOPClassUID"}
+        words = {word for word in words if len(word) >= 5}
+        assert len(words) >= 4
+        assert not leaked(tmp_path, tuple(words)), name
+
+
 # --- what stays, and how it stays together -----------------------------------------------------------------
 
 

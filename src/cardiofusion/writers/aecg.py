@@ -35,10 +35,11 @@ from cardiofusion.writers.writer import (
 TITLE = "HL7 aECG"
 MAX_SETS = 1000  # more gaps than that are no recording
 
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _CPT, _LOINC, _ACTS = "2.16.840.1.113883.6.12", "2.16.840.1.113883.6.1", "2.16.840.1.113883.5.4"
 _GENDERS = "2.16.840.1.113883.5.1"
-# Who gave a patient an id is not known: a root of our own stands for all of them.
-_PATIENTS = "2.25.253912847123659871236498712364987123"
+# Who gave a patient an id is not known: a root of our own, made of a random UUID, stands for all of them.
+_PATIENTS = "2.25.218392688246211074286800091028922296387"
 
 
 def encode(recording: Recording) -> bytes:
@@ -57,9 +58,6 @@ def encode(recording: Recording) -> bytes:
     indent(root, " ")
     text: str = tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
-
-
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def _add(parent: Element, path: str, text: str | None = None, **attributes: str) -> Element:

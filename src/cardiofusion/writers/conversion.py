@@ -84,7 +84,8 @@ def convert_folder(
 
 def errors_path(target: Path) -> Path:
     """Where the refusals of a folder are listed."""
-    return target.with_name(f"{target.resolve().name}.errors.csv")
+    whole = target.resolve()  # "." has no name
+    return whole.parent / f"{whole.name}.errors.csv"
 
 
 class _Job:

@@ -74,7 +74,8 @@ def read_key(path: Path) -> bytes:
     if not path.exists():
         _make_key(path)
     try:
-        text = path.read_bytes()[: 4 * KEY_BYTES].decode("ascii").strip()
+        with path.open("rb") as handle:
+            text = handle.read(4 * KEY_BYTES).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise _no_key(path) from error
     if not _KEY.fullmatch(text):

@@ -72,6 +72,17 @@ def _dataset(recording: Recording) -> Dataset:
     samples = stored(microvolts(recording), TITLE, bits)
     dataset = _patient(recording)
     dataset.SOPClassUID = _class(recording, samples)
+    _set_session(dataset, recording)
+    _set_time(dataset, recording)
+    dataset.WaveformSequence = [_group(recording, samples)]
+    annotations = _annotations(recording)
+    if annotations:
+        dataset.WaveformAnnotationSequence = annotations
+    return dataset
+
+
+def _set_session(dataset: Dataset, recording: Recording) -> None:
+    """Study, series and device. UIDs follow from the recording: converted again, it is the same instance."""
     for keyword, what in (
         ("SOPInstanceUID", "instance"),
         ("StudyInstanceUID", "study"),
@@ -86,12 +97,6 @@ def _dataset(recording: Recording) -> Dataset:
     device = one_line(recording.notes.get("device", "")).replace("\\", "/")[:MAX_TEXT]
     if device:
         dataset.ManufacturerModelName = device
-    _set_time(dataset, recording)
-    dataset.WaveformSequence = [_group(recording, samples)]
-    annotations = _annotations(recording)
-    if annotations:
-        dataset.WaveformAnnotationSequence = annotations
-    return dataset
 
 
 def _class(recording: Recording, samples: NDArray[np.integer]) -> str:

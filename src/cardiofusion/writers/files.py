@@ -62,7 +62,7 @@ def write_recording(
     path = Path(path)
     writer = writer_for(path, kind)
     if path.suffix.lower() != writer.suffix:
-        path = path.with_name(path.name + writer.suffix)
+        path = path.parent / f"{path.name}{writer.suffix}"
     files = files_of(path, writer)
     if not overwrite:
         _refuse_existing(files)

@@ -60,7 +60,7 @@ def _lost_samples(read: Recording, recording: Recording, quantum: float) -> Iter
 def _lost_fields(read: Recording, recording: Recording) -> Iterator[str]:
     """A patient's id that reads as another one is the worst that can happen."""
     for name, words in (("patient_id", "the patient's id"), ("sex", "the sex"), ("time", "the time")):
-        was, found = getattr(recording, name), getattr(read, name)
+        was, found = getattr(recording, name) or None, getattr(read, name)
         if name == "time" and was is not None:
             was = was.replace(tzinfo=None)
         if found != was:
