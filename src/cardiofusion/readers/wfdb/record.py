@@ -105,6 +105,8 @@ def _joined(name: str, header: Header, content: Content, details: Details) -> Re
     pieces = tuple(_opened(name, header, following, content, details))
     if layout is not None:
         leads = tuple(ecg_lines(_layout(name, header, layout, content), details))
+        for lead in dict.fromkeys(lead for _, segment in pieces for lead in segment.leads):
+            details.note("skipped", "" if lead in leads else f"{lead} is not in the layout")
     else:
         leads = _common_leads(name, header, pieces)
     if len(pieces) < len(following):
@@ -157,7 +159,7 @@ def _common_leads(name: str, header: Header, pieces: tuple[tuple[int, Segment], 
 
 def _checked(record: Record) -> Record:
     """The record with the leads that have samples. Raises RecordingError where that is too little."""
-    if not record.leads:
+    if record.pieces and not record.leads:
         raise RecordingError(
             "recording.units", f"{record.name} has no signal in mV, uV or V", "this record holds no ECG"
         )

@@ -157,7 +157,7 @@ class SignalFile:
 
 def _stream(content: Content, lines: tuple[SignalLine, ...], size: int) -> flac.Stream:
     """What the FLAC file of these lines says of itself. Raises RecordingError where they contradict it."""
-    name, most = lines[0].file, formats.bits(lines[0].format)
+    name = lines[0].file
     if size > MAX_FILE_BYTES:
         raise RecordingError(
             "recording.size", f"{name} has {size:,} bytes", f"at most {MAX_FILE_BYTES:,} are read"
@@ -165,7 +165,7 @@ def _stream(content: Content, lines: tuple[SignalLine, ...], size: int) -> flac.
     most = min(MAX_SAMPLES, flac.MAX_EXPANSION * size)
     stream = flac.parse_stream(content.read(name, 0, flac.HEAD.size).tobytes(), name, most)
     frames = {line.frame for line in lines}
-    if stream.channels != len(lines) or stream.bits > most or len(frames) > 1:
+    if stream.channels != len(lines) or stream.bits > formats.bits(lines[0].format) or len(frames) > 1:
         raise RecordingError(
             "recording.header",
             f"{name} holds {stream.channels} signals of {stream.bits} bits, its header says otherwise",
