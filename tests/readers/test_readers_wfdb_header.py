@@ -135,6 +135,18 @@ def test_channels_in_other_units_are_left_out_and_noted(tmp_path: Path, write_re
     assert refused(header).code == "recording.units"
 
 
+def test_channels_of_monitors_are_left_out(tmp_path: Path, write_record: Writer) -> None:
+    """MIMIC's "V" is a chest lead nobody says where, its "RESP" has no unit; a gain may be negative."""
+    header = write_record(tmp_path, [*ADC, *ADC], leads=("II", "V", "RESP", "TEMP"))
+    lines = header.read_text().splitlines()
+    lines[3] = lines[3].replace("1000(0)/mV", "2000")
+    lines[4] = lines[4].replace("1000(0)/mV", "-19.34(3064)/degC")
+    header.write_text("\n".join(lines))
+    recording = read_recording(header)
+    assert recording.leads == ("II",)
+    assert recording.notes["skipped"] == "V in mV; RESP in mV; TEMP in degC"
+
+
 def test_a_damaged_channel_that_is_left_out_is_still_refused(tmp_path: Path, write_record: Writer) -> None:
     header = write_record(tmp_path, ADC, leads=("II", "ABP"))
     lines = header.read_text().splitlines()
@@ -146,9 +158,9 @@ def test_a_damaged_channel_that_is_left_out_is_still_refused(tmp_path: Path, wri
 
 def test_lead_names_are_standard(tmp_path: Path, write_record: Writer) -> None:
     assert read_recording(write_record(tmp_path, ADC, leads=("avr", "V3"))).leads == ("aVR", "V3")
-    error = refused(write_record(tmp_path, ADC, leads=("I", "RESP")))
+    error = refused(write_record(tmp_path, ADC, leads=("I", "V77")))
     assert error.code == "recording.lead"
-    assert "RESP" in error.message
+    assert "V77" in error.message
     assert "twice" in refused(write_record(tmp_path, ADC, leads=("aVR", "AVR"))).message
 
 
@@ -192,7 +204,7 @@ def test_lead_names_are_standard(tmp_path: Path, write_record: Writer) -> None:
         ("rec.dat 16", "rec.dat 16:3", "recording.header"),
         ("rec.dat 16", "rec.dat 16:-1", "recording.header"),
         ("rec.dat 16", "rec.dat 16+999999999999", "recording.header"),
-        ("1000(0)/mV", "-1000(0)/mV", "recording.header"),
+        ("1000(0)/mV", "-1000(0)/mV", "recording.gain"),
         ("1000(0)/mV", "nan/mV", "recording.header"),
         ("1000(0)/mV", "1e-9/mV", "recording.gain"),
         ("1000(0)/mV", "1e30/mV", "recording.gain"),

@@ -213,6 +213,15 @@ def test_a_gap_may_be_as_long_as_what_is_there(
     segments: Path, write_record: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cardiofusion.readers.wfdb.record.MAX_GAP", 3)
+    layout(segments, "I", "II", "V1")
+    assert read_recording(join(segments, "layout 0", "s1 3", "~ 3", signals=3, samples=6)).leads == (
+        "I",
+        "II",
+    )
+    (segments / "s1.hea").write_text("s1 2 500 3\n~ 0 200 16 0 0 0 0 I\ns1.dat 16 1000 16 0 5 6 0 II\n")
+    (segments / "s1.dat").write_bytes(bytes([5, 0, 1, 0, 0, 0]))
+    assert read_recording(join(segments, "s1 3", "~ 3", samples=6)).leads == ("II",)
+    write_record(segments, FIRST, name="s1")
     assert read_recording(join(segments, "s1 3", "~ 1", samples=4)).signal.shape == (2, 4)
     assert read_recording(join(segments, "s1 3", "~ 3", samples=6)).signal.shape == (2, 6)
     refused(join(segments, "s1 3", "~ 4", samples=7), "recording.size")

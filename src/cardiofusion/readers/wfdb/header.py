@@ -27,7 +27,7 @@ _RECORD = re.compile(
     re.ASCII,
 )
 _FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,6}))?(?::(\d{1,9}))?(?:\+(\d{1,12}))?", re.ASCII)
-_GAIN = re.compile(rf"({_NUMBER})(?:\(([-+]?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_GAIN = re.compile(rf"([-+]?{_NUMBER})(?:\(([-+]?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
 _SEGMENT = re.compile(r"(\S+)\s+(\d{1,12})", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d{1,10}", re.ASCII)
 _SEPARATORS = frozenset("/\\:")

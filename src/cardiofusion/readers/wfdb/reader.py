@@ -94,7 +94,7 @@ def _recording(name: str, content: Content) -> Recording:
     record = open_record(name, content)
     header, details = record.header, record.details
     sampling_rate, signal = record.sampling_rate, record.read()
-    uncalibrated = list(dict.fromkeys(lead for lead, line in record.lines if line.gain == 0))
+    uncalibrated = list(dict.fromkeys(lead for _, lead, line in record.lines if line.gain == 0))
     if uncalibrated:
         words = f"no gain for {', '.join(uncalibrated)}: WFDB's default of {DEFAULT_GAIN:g} assumed"
         details.note("calibration", words)

@@ -41,17 +41,17 @@ class Record:
     details: Details
 
     @property
-    def lines(self) -> Iterator[tuple[str, SignalLine]]:
-        """(lead, line) of all that have samples, segment after segment."""
+    def lines(self) -> Iterator[tuple[Segment, str, SignalLine]]:
+        """(segment, lead, line) of all that have samples."""
         for _, segment in self.pieces:
             for lead, line in segment.leads.items():
                 if lead in self.leads and line.file != NULL:
-                    yield lead, line
+                    yield segment, lead, line
 
     @property
     def frame(self) -> int:
         """Samples of each lead in a frame. Raises RecordingError where they are not the same for all."""
-        numbers = {line.frame for _, line in self.lines}
+        numbers = {line.frame for _, _, line in self.lines}
         if len(numbers) > 1:
             raise RecordingError(
                 "recording.frames",
@@ -96,14 +96,9 @@ def open_record(name: str, content: Content) -> Record:
 def _joined(name: str, header: Header, content: Content, details: Details) -> Record:
     layout = header.segments[0] if header.segments[0].samples == 0 else None
     following = header.segments[1:] if layout else header.segments
-    frames = sum(line.samples for line in following)
-    if header.samples not in (0, frames):
-        raise _wrong(name, f"declares {header.samples} samples, its segments {frames} in all")
-    names = [line.name for line in following if line.name != NULL]
-    if len(set(names)) < len(names):
-        raise _wrong(name, "has a segment twice")
+    frames = _length(name, header, following)
     pieces = tuple(_opened(name, header, following, content, details))
-    if layout is not None:
+    if layout:
         leads = tuple(ecg_lines(_layout(name, header, layout, content), details))
         for lead in dict.fromkeys(lead for _, segment in pieces for lead in segment.leads):
             details.note("skipped", "" if lead in leads else f"{lead} is not in the layout")
@@ -112,6 +107,17 @@ def _joined(name: str, header: Header, content: Content, details: Details) -> Re
     if len(pieces) < len(following):
         details.note("gaps", f"{len(following) - len(pieces)} of {len(following)} segments are empty")
     return _checked(Record(name, header, leads, frames, pieces, details))
+
+
+def _length(name: str, header: Header, lines: Sequence[SegmentLine]) -> int:
+    """Frames in all. Raises RecordingError where that is not as declared, or a segment comes twice."""
+    frames = sum(line.samples for line in lines)
+    if header.samples not in (0, frames):
+        raise _wrong(name, f"declares {header.samples} samples, its segments {frames} in all")
+    names = [line.name for line in lines if line.name != NULL]
+    if len(set(names)) < len(names):
+        raise _wrong(name, "has a segment twice")
+    return frames
 
 
 def _opened(
@@ -163,7 +169,7 @@ def _checked(record: Record) -> Record:
         raise RecordingError(
             "recording.units", f"{record.name} has no signal in mV, uV or V", "this record holds no ECG"
         )
-    stored = {lead for lead, _ in record.lines}
+    stored = {lead for _, lead, _ in record.lines}
     for lead in record.leads:
         record.details.note("skipped", "" if lead in stored else f"{lead} has no samples")
     leads = tuple(lead for lead in record.leads if lead in stored)
@@ -172,7 +178,7 @@ def _checked(record: Record) -> Record:
             "recording.empty", f"{record.name} holds no samples of an ECG", "copy it again from its source"
         )
     record = replace(record, leads=leads)
-    held = sum(len(segment.leads) * segment.frames for _, segment in record.pieces) * record.frame
+    held = sum(segment.frames for segment, _, _ in record.lines) * record.frame
     total = len(leads) * record.frames * record.frame
     if total > MAX_SAMPLES or total - held > max(MAX_GAP, held):
         raise RecordingError(

@@ -25,6 +25,8 @@ MIN_GAIN, MAX_GAIN = 1e-3, 1e9  # ADC units a mV
 DEFAULT_GAIN = 200.0  # what header(5) lets one assume for a signal that is not calibrated
 
 _UNITS = {"mv": 1.0, "uv": 1e3, "μv": 1e3, "v": 1e-3}  # units a mV; casefold turns either µ into μ
+# Channels of bedside monitors that some data sets leave without a unit, and chest leads without a place.
+_NO_LEADS = frozenset({"abp", "art", "cvp", "icp", "mcl", "pap", "pleth", "resp", "v"})
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -100,10 +102,10 @@ def open_segment(name: str, header: Header, content: Content, details: Details, 
 
 
 def ecg_lines(header: Header, details: Details) -> dict[str, SignalLine]:
-    """Lead -> its line. Channels in other units (pressure, breathing) are left out, and noted."""
+    """Lead -> its line. Other channels (pressure, breathing) are left out, and noted."""
     kept: dict[str, SignalLine] = {}
     for line in header.signals:
-        if line.units.casefold() not in _UNITS:
+        if line.units.casefold() not in _UNITS or line.description.casefold() in _NO_LEADS:
             words = f"{line.description or 'a channel'} in {line.units}"
             if words not in details.notes.get("skipped", ""):  # once, however many segments have it
                 details.note("skipped", words)
