@@ -86,6 +86,15 @@ def test_samples_a_frame_and_offset_in_samples(tmp_path: Path) -> None:
     np.testing.assert_array_equal(recording.signal, np.float32(np.array(rows) / 200))
 
 
+@pytest.mark.parametrize("offset", [0, 5, 7, 16])
+def test_files_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int) -> None:
+    monkeypatch.setattr("cardiofusion.readers.wfdb.flac._BLOCK", 7)
+    rows = noise(516, samples=40)
+    recording = read_recording(write(tmp_path, rows, frame=2, offset=offset))
+    np.testing.assert_array_equal(recording.signal, np.float32(np.array(rows) / 200))
+    assert recording.unverified == ("header",)
+
+
 def test_lengths_are_compared(tmp_path: Path) -> None:
     rows = noise(516)
     header = write(tmp_path, rows)

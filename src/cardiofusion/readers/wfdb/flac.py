@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from cardiofusion.records import ExtraMissingError, RecordingError
 
 HEAD = struct.Struct(">4s4s10xQ16s")  # "fLaC", type and length of the first block, STREAMINFO
 MAX_EXPANSION = 1000  # samples a byte: six flat lines have some 800
-_BLOCK = 1 << 18  # samples of a channel at once: libsndfile fails on more than 2**24 in all
+_BLOCK = 1 << 16  # samples of a channel at once
 _FIRST_BLOCK = (0x00, 0x80)  # STREAMINFO, followed by others or not
 _UNSTATED = bytes(16)
 _HINT = "write the record again with the WFDB software"
@@ -58,31 +59,30 @@ def parse_stream(head: bytes, name: str, most: int) -> Stream:
     return stream
 
 
-def decode(content: bytes, stream: Stream, name: str) -> NDArray[np.int32]:
-    """All samples [sample, channel]. Raises RecordingError; ExtraMissingError without soundfile."""
+def decode(content: bytes, stream: Stream, name: str) -> Iterator[NDArray[np.int32]]:
+    """All samples, [sample, channel] a block. Raises RecordingError; ExtraMissingError without soundfile."""
     try:
         import soundfile  # type: ignore[import-untyped]
     except (ImportError, OSError) as error:  # the package, or the library it stands for
         raise ExtraMissingError("reading WFDB's FLAC formats", "flac") from error
-    samples = np.empty((stream.samples, stream.channels), dtype=np.int32)
+    md5 = hashlib.md5(usedforsecurity=False)
+    left = stream.samples
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
-            read = sum(
-                len(file.read(out=samples[start : start + _BLOCK]))
-                for start in range(0, stream.samples, _BLOCK)
-            )
+            while left and len(block := file.read(min(left, _BLOCK), dtype="int32", always_2d=True)):
+                block >>= 32 - stream.bits  # libsndfile fills 32 bits from the high end
+                md5.update(_stored(block, stream.bits))
+                left -= len(block)
+                yield block
     except soundfile.SoundFileError as error:
         raise _damaged(name) from error
-    samples >>= 32 - stream.bits  # libsndfile fills 32 bits from the high end
-    if read != stream.samples or (stream.md5 is not None and stream.md5 != _md5(samples, stream.bits)):
+    if left or (stream.md5 is not None and stream.md5 != md5.digest()):
         raise _damaged(name)
-    return samples
 
 
-def _md5(samples: NDArray[np.int32], bits: int) -> bytes:
-    """Of the samples, channel after channel, in little-endian bytes (RFC 9639, section 8.2)."""
-    stored = np.ascontiguousarray(samples, dtype="<i4").view(np.uint8).reshape(-1, 4)[:, : bits // 8]
-    return hashlib.md5(stored.tobytes(), usedforsecurity=False).digest()
+def _stored(samples: NDArray[np.int32], bits: int) -> bytes:
+    """The bytes of which FLAC takes the MD5: channel after channel, little-endian (RFC 9639, section 8.2)."""
+    return samples.astype("<i4").view(np.uint8).reshape(-1, 4)[:, : bits // 8].tobytes()
 
 
 def _damaged(name: str) -> RecordingError:

@@ -112,7 +112,7 @@ class SignalFile:
         """
         self.check(frames)
         if self.stream is not None:
-            yield self._flac(self.stream, frames)
+            yield from self._flac(self.stream, frames)
             return
         if self.name.lower().endswith(".mat"):
             self._check_matlab(frames)
@@ -123,10 +123,15 @@ class SignalFile:
         chunks = (self._chunk(raw, start, min(start + step, frames)) for start in range(0, frames, step))
         yield from _summed(self.lines, chunks) if self.lines[0].format == formats.DIFFERENCES else chunks
 
-    def _flac(self, stream: flac.Stream, frames: int) -> list[NDArray[np.integer]]:
-        line = self.lines[0]
-        samples = flac.decode(self.content.read(self.name, 0, self.size).tobytes(), stream, self.name)
-        return list(samples[line.offset : line.offset + frames * line.frame].T)
+    def _flac(self, stream: flac.Stream, frames: int) -> Iterator[list[NDArray[np.integer]]]:
+        """All of the file is decoded, for its MD5, and what the header declares is returned."""
+        content = self.content.read(self.name, 0, self.size).tobytes()
+        skip, left = self.lines[0].offset, frames * self.lines[0].frame
+        for block in flac.decode(content, stream, self.name):
+            kept = block[skip : skip + left]
+            skip, left = max(skip - len(block), 0), left - len(kept)
+            if len(kept):
+                yield list(np.ascontiguousarray(kept.T))
 
     def _chunk(self, raw: NDArray[np.uint8], start: int, end: int) -> list[NDArray[np.integer]]:
         """The frames from `start`, which begins on a whole byte, to `end`."""
