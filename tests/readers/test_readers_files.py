@@ -105,9 +105,6 @@ def test_segments_are_not_listed_twice(tmp_path: Path, write_record: Writer) -> 
     (tmp_path / "hostile.hea").write_text("h/1 2 500 6\na/../b 3\n")
     names = [path.name for path in find_recordings(tmp_path)]
     assert names == ["broken.hea", "hostile.hea", "other.hea", "s.hea"]
-    with pytest.raises(RecordingError, match="s_layout, s_1, ~") as caught:
-        read_recording(tmp_path / "s.hea")
-    assert caught.value.code == "recording.segments"
 
 
 def test_folders_without_recordings(tmp_path: Path) -> None:

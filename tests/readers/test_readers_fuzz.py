@@ -1,28 +1,39 @@
-"""Seeded mutants of headers and signal files: a Recording that holds, or one of our errors; never a hang."""
+"""Seeded mutants of WFDB records, in memory: a Recording that holds, or one of our errors; never a hang.
+
+Every format, samples a frame, FLAC, MATLAB, and records of several segments; some also from a disk.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cardiofusion.readers import read_recording
-from cardiofusion.records import LEADS, OTHER_LEADS, RecordingError
+from cardiofusion.readers import read_files, read_recording
+from cardiofusion.records import LEADS, OTHER_LEADS, Recording, RecordingError
 
 LOG = logging.getLogger(__name__)
-MUTANTS = 100_000 if os.environ.get("CARDIOFUSION_SLOW") == "1" else 1_500
+SLOW = os.environ.get("CARDIOFUSION_SLOW") == "1"
+MUTANTS = int(os.environ.get("CARDIOFUSION_MUTANTS", 100_000 if SLOW else 1_500))
+ON_DISK = 10  # every so many are read from a disk too
 SLOWEST = 2.0  # seconds for one mutant of a tiny record
 TOKENS = (
     b"0", b"-1", b"1e999", b"nan", b"99999999999999999999", b"2147483648", b"-32768", b"65536", b"../rec.dat",
     b"/dev/zero", b"rec.hea", b"rec/3", b"16x2", b"16:5", b"212", b"24+1", b"80", b"16+24", b"0(0)/mV",
     b"1/uV", b"1000(99999)/mV", b"mmHg", b"\xb5V", b"\xff\xfe", b"\0", b"#", b"\n", b"\r\n", b"\t", b" ",
-    b"12:00:00", b"05-May-2020", b"I", b"V1", "Ⅳ٣".encode(), b"<age>: 5", b"~", b"-", b"%s%n", b"A" * 300,
+    b"8", b"61", b"160", b"310", b"311", b"516", b"524", b"0", b"16x4", b"212x3:1", b"s1 25", b"~ 25",
+    b"s0 0", b"s1", b"rec/4", b"12:00:00", b"05-May-2020", b"I", b"V1", "Ⅳ٣".encode(), b"<age>: 5", b"~",
+    b"-", b"%s%n", b"A" * 300,
 )  # fmt: skip
 
 Rng = np.random.Generator
@@ -71,59 +82,85 @@ BINARY = (change_bytes, cut, grow)
 TEXT = (*BINARY, swap_token, swap_token, insert_token, change_digit, change_digit, shuffle_lines)
 
 
-def rewrite(path: Path, content: bytes) -> None:
-    """A new file each time: some file systems wait for the disk when an old one is overwritten."""
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
+Files = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def seeds(scratch: Path, write_record: Callable[..., Path]) -> list[tuple[bytes, bytes, str]]:
-    """(header, signal file, its suffix) of small records in every format."""
+def seeds(tmp_path_factory: pytest.TempPathFactory, write_record: Callable[..., Path]) -> list[Files]:
+    """The files of small records of every kind."""
     rng = np.random.default_rng(1)
+    comments = ["Age: 61", "<sex>: F", "a comment"]
+    kinds: list[dict[str, Any]] = [{"sample_format": n} for n in (8, 16, 24, 32, 61, 80, 160, 212, 310, 311)]
+    kinds += [{"matlab": True}, {"frame": (4, 4, 4, 4)}, {"sample_format": 212, "frame": (3, 3, 3, 3)}]
     found = []
-    for sample_format, matlab in (
-        (16, False),
-        (24, False),
-        (32, False),
-        (80, False),
-        (212, False),
-        (16, True),
-    ):
-        adc = rng.integers(-100, 100, size=(4, 25)).tolist()
-        comments = ["Age: 61", "<sex>: F", "a comment"]
-        header = write_record(scratch, adc, sample_format, comments=comments, matlab=matlab)
-        suffix = ".mat" if matlab else ".dat"
-        found.append((header.read_bytes(), header.with_suffix(suffix).read_bytes(), suffix))
+    for kind in kinds:
+        folder = tmp_path_factory.mktemp("seed")
+        samples = 25 * kind.get("frame", (1,))[0]
+        adc = rng.integers(-60, 60, size=(4, samples)).tolist()
+        write_record(folder, adc, comments=comments, **kind)
+        found.append({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
+    found += [_joined(found[1], layout=layout) for layout in (False, True)]
+    found += [_flac(found[1], sample_format) for sample_format in ("516", "524")]
     return found
 
 
+def _joined(record: Files, layout: bool) -> Files:
+    """Two segments like this record, in a variable layout with a gap between them."""
+    lines = [b"s0 0", b"s1 25", b"~ 9", b"s2 25"] if layout else [b"s1 25", b"s2 25"]
+    signals = b"".join(b"~ 0 200/mV 16 0 0 0 0 %b\n" % lead for lead in (b"II", b"I", b"V2", b"V1"))
+    files = {"rec.hea": b"rec/%d 4 500 %d\n" % (len(lines), 59 if layout else 50) + b"\n".join(lines)}
+    for name in ("s1", "s2"):
+        files[f"{name}.hea"] = record["rec.hea"].replace(b"rec", name.encode())
+        files[f"{name}.dat"] = record["rec.dat"]
+    return files | ({"s0.hea": b"s0 4 500 0\n" + signals} if layout else {})
+
+
+def _flac(record: Files, sample_format: str) -> Files:
+    soundfile = pytest.importorskip("soundfile")
+    content, shift = io.BytesIO(), {"516": 16, "524": 8}[sample_format]
+    samples = np.frombuffer(record["rec.dat"], dtype="<i2").reshape(-1, 4).astype(np.int32) << shift
+    soundfile.write(content, samples, 96000, format="FLAC", subtype=f"PCM_{32 - shift}")
+    header = record["rec.hea"].replace(b"rec.dat 16", f"rec.dat {sample_format}".encode())
+    return {"rec.hea": header, "rec.dat": content.getvalue()}
+
+
 @pytest.mark.timeout(3600)
-def test_mutants(scratch: Path, seeds: list[tuple[bytes, bytes, str]]) -> None:
+def test_mutants(seeds: list[Files], scratch: Path) -> None:
     rng = np.random.default_rng(20_201)
     outcomes: Counter[str] = Counter()
     slowest = 0.0
     for number in range(MUTANTS):
-        header, samples, suffix = seeds[number % len(seeds)]
-        if rng.random() < 0.7:
-            header = TEXT[int(rng.integers(0, len(TEXT)))](header, rng)
-        else:
-            samples = BINARY[int(rng.integers(0, len(BINARY)))](samples, rng)
-        rewrite(scratch / "rec.hea", header)
-        rewrite(scratch / f"rec{suffix}", samples)
+        files = dict(seeds[number % len(seeds)])
+        texts = [name for name in files if name.endswith(".hea")]
+        binaries = [name for name in files if name not in texts]
+        names, mutations = (texts, TEXT) if rng.random() < 0.7 else (binaries, BINARY)
+        name = names[int(rng.integers(0, len(names)))]
+        files[name] = mutations[int(rng.integers(0, len(mutations)))](files[name], rng)
         started = time.perf_counter()
-        outcomes[_outcome(scratch / "rec.hea")] += 1
+        outcome = _outcome(partial(read_files, files))
         slowest = max(slowest, time.perf_counter() - started)
+        outcomes[outcome] += 1
+        if number % ON_DISK == 0 and outcome != "recording.files":
+            assert _on_disk(files, scratch / str(number)) in {outcome, "recording.unreadable"}
+    LOG.info("%d mutants, slowest %.1f ms: %s", MUTANTS, 1e3 * slowest, outcomes.most_common())
     assert slowest < SLOWEST
     assert outcomes["read"] > MUTANTS // 50  # the mutants reach the samples, not only the grammar
-    assert len(outcomes) > 8  # and many different refusals
-    LOG.info("%d mutants, slowest %.1f ms: %s", MUTANTS, 1e3 * slowest, outcomes.most_common())
+    assert len(outcomes) > 10  # and many different refusals
 
 
-def _outcome(header: Path) -> str:
+def _on_disk(files: Files, folder: Path) -> str:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    outcome = _outcome(partial(read_recording, folder / "rec.hea"))
+    shutil.rmtree(folder)
+    return outcome
+
+
+def _outcome(read: Callable[[], Recording]) -> str:
     refusal = None
     try:
-        recording = read_recording(header)
+        recording = read()
     except RecordingError as error:
         refusal = error
     if refusal is not None:

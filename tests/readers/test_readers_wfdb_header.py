@@ -135,6 +135,18 @@ def test_channels_in_other_units_are_left_out_and_noted(tmp_path: Path, write_re
     assert refused(header).code == "recording.units"
 
 
+def test_channels_of_monitors_are_left_out(tmp_path: Path, write_record: Writer) -> None:
+    """MIMIC's "V" is a chest lead nobody says where, its "RESP" has no unit; a gain may be negative."""
+    header = write_record(tmp_path, [*ADC, *ADC], leads=("II", "V", "RESP", "TEMP"))
+    lines = header.read_text().splitlines()
+    lines[3] = lines[3].replace("1000(0)/mV", "2000")
+    lines[4] = lines[4].replace("1000(0)/mV", "-19.34(3064)/degC")
+    header.write_text("\n".join(lines))
+    recording = read_recording(header)
+    assert recording.leads == ("II",)
+    assert recording.notes["skipped"] == "V in mV; RESP in mV; TEMP in degC"
+
+
 def test_a_damaged_channel_that_is_left_out_is_still_refused(tmp_path: Path, write_record: Writer) -> None:
     header = write_record(tmp_path, ADC, leads=("II", "ABP"))
     lines = header.read_text().splitlines()
@@ -146,9 +158,9 @@ def test_a_damaged_channel_that_is_left_out_is_still_refused(tmp_path: Path, wri
 
 def test_lead_names_are_standard(tmp_path: Path, write_record: Writer) -> None:
     assert read_recording(write_record(tmp_path, ADC, leads=("avr", "V3"))).leads == ("aVR", "V3")
-    error = refused(write_record(tmp_path, ADC, leads=("I", "RESP")))
+    error = refused(write_record(tmp_path, ADC, leads=("I", "V77")))
     assert error.code == "recording.lead"
-    assert "RESP" in error.message
+    assert "V77" in error.message
     assert "twice" in refused(write_record(tmp_path, ADC, leads=("aVR", "AVR"))).message
 
 
@@ -172,7 +184,9 @@ def test_lead_names_are_standard(tmp_path: Path, write_record: Writer) -> None:
         ("rec 2 500 3", "rec 2 nan 3", "recording.header"),
         ("rec 2 500 3", "rec 2 inf 3", "recording.header"),
         ("rec 2 500 3", "rec 2 -500 3", "recording.header"),
-        ("rec 2 500 3", "rec/2 2 500 3", "recording.segments"),
+        ("rec 2 500 3", "rec/2 2 500 3", "recording.header"),
+        ("rec 2 500 3", "rec/0 2 500 3", "recording.header"),
+        ("rec 2 500 3", "rec/20000 2 500 3", "recording.header"),
         ("rec.dat 16", "../rec.dat 16", "recording.path"),
         ("rec.dat 16", "/etc/passwd 16", "recording.path"),
         ("rec.dat 16", "..\\rec.dat 16", "recording.path"),
@@ -182,11 +196,15 @@ def test_lead_names_are_standard(tmp_path: Path, write_record: Writer) -> None:
         ("rec.dat 16", "no.dat 16", "recording.missing"),
         ("rec.dat 16", "x" * 3000 + " 16", "recording.unreadable"),
         ("rec.dat 16", "rec.dat", "recording.header"),
-        ("rec.dat 16", "rec.dat 16x4", "recording.frames"),
+        ("rec.dat 16", "rec.dat 16x4", "recording.truncated"),
+        ("rec.dat 16", "rec.dat 16x0", "recording.header"),
+        ("rec.dat 16", "rec.dat 16x999999", "recording.truncated"),
+        ("rec.dat 16", "~ 16", "recording.path"),
+        ("rec.dat 16", "rec.dat:stream 16", "recording.path"),
         ("rec.dat 16", "rec.dat 16:3", "recording.header"),
         ("rec.dat 16", "rec.dat 16:-1", "recording.header"),
         ("rec.dat 16", "rec.dat 16+999999999999", "recording.header"),
-        ("1000(0)/mV", "-1000(0)/mV", "recording.header"),
+        ("1000(0)/mV", "-1000(0)/mV", "recording.gain"),
         ("1000(0)/mV", "nan/mV", "recording.header"),
         ("1000(0)/mV", "1e-9/mV", "recording.gain"),
         ("1000(0)/mV", "1e30/mV", "recording.gain"),
@@ -206,13 +224,13 @@ def test_hostile_headers(tmp_path: Path, write_record: Writer, old: str, new: st
     assert refused(header).code == code
 
 
-@pytest.mark.parametrize("sample_format", ["8", "310", "9999"])
+@pytest.mark.parametrize("sample_format", ["1", "216", "9999"])
 def test_other_formats_are_named(tmp_path: Path, write_record: Writer, sample_format: str) -> None:
     header = write_record(tmp_path, ADC)
     header.write_text(header.read_text().replace("rec.dat 16", f"rec.dat {sample_format}"))
     error = refused(header)
     assert error.code == "recording.encoding"
-    assert "16, 24, 32, 80, 212" in error.hint
+    assert "8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524" in error.hint
 
 
 def test_huge_and_binary_headers(tmp_path: Path) -> None:

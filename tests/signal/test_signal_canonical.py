@@ -151,7 +151,9 @@ def test_batch_is_canonical_of_each(make_ecg: MakeECG) -> None:
     batch[2, 8, 100:130] = np.nan
     result = canonical_batch(batch)
     for signal, expected in zip(batch, result, strict=True):
-        np.testing.assert_array_equal(canonical(Recording(signal, 100.0, LEADS)).signal, expected)
+        # Matrix products of other shapes round differently on some processors.
+        alone = canonical(Recording(signal, 100.0, LEADS)).signal
+        np.testing.assert_allclose(alone, expected, rtol=0.0, atol=1e-5)
     assert not result[0, 6].any()
     assert not result[1, 9].any()
 

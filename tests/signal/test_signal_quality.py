@@ -19,7 +19,6 @@ from cardiofusion.signal import assess_quality
 
 MakeECG = Callable[..., Recording]
 REMARKS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems")
-NOISE = {"wander", "mains", "muscle_noise"}
 
 
 def codes(quality: Quality, *, notes: bool = False) -> set[str]:
@@ -154,15 +153,15 @@ def test_ptbxl_without_remarks_is_mostly_left_in_peace(
 ) -> None:
     with (data_dir / "ptb-xl" / "ptbxl_database.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    clean = [int(row["ecg_id"]) for row in rows if not any(row[remark].strip() for remark in REMARKS)][::2]
+    spared = (*REMARKS, "pacemaker")
+    clean = [int(row["ecg_id"]) for row in rows if not any(row[remark].strip() for remark in spared)]
     found = [codes(assess_quality(ptbxl(ecg_id))) for ecg_id in clean]
-    assert np.mean([bool(each & NOISE) for each in found]) <= 0.02
-    assert np.mean([bool(each - NOISE) for each in found]) <= 0.03
+    assert np.mean([bool(each) for each in found]) <= 0.02
 
 
 @pytest.mark.data
 def test_faults_planted_in_real_ecgs(ptbxl: Callable[..., Recording]) -> None:
-    share = {"amplitude": 0.95, "arm_electrodes_reversed": 0.7, "einthoven": 0.95}
+    share = {"amplitude": 0.95, "arm_electrodes_reversed": 0.95, "einthoven": 0.95}
     recordings = [ptbxl(ecg_id) for ecg_id in range(1, 41)]
     for code, least in share.items():
         spoiled = [replace(r, signal=FAULTS[code](r.signal).astype(np.float32)) for r in recordings]

@@ -6,8 +6,9 @@ records lie in several files, and are found by their headers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from cardiofusion.readers import wfdb
 from cardiofusion.readers.aecg import AECG
@@ -15,7 +16,7 @@ from cardiofusion.readers.apple import APPLE
 from cardiofusion.readers.dicom import DICOM
 from cardiofusion.readers.edf import EDF
 from cardiofusion.readers.fhir import FHIR
-from cardiofusion.readers.format import HEAD_BYTES, Format, content_of, system_errors
+from cardiofusion.readers.format import HEAD_BYTES, MAX_FILE_BYTES, Format, content_of, system_errors
 from cardiofusion.readers.hdf5 import HDF5
 from cardiofusion.readers.muse import MUSE
 from cardiofusion.readers.philips import PHILIPS
@@ -70,7 +71,7 @@ def read_recording(path: Path | str) -> Recording:
 
 
 def read_bytes(content: bytes, name: str) -> Recording:
-    """The same for a file that came over a network; name: for messages. WFDB needs its files on a disk.
+    """The same for a file that came over a network; name: for messages. WFDB needs all of its files.
 
     Raises RecordingError.
     """
@@ -78,6 +79,29 @@ def read_bytes(content: bytes, name: str) -> Recording:
     if file_format is None:
         raise RecordingError("recording.format", f"{name!r} is no ECG format we read", _formats())
     return _named(file_format.decode(content, name), name)
+
+
+def read_files(files: Mapping[str, bytes]) -> Recording:
+    """The same for one recording that came as several files: name -> content, folders in names left aside.
+
+    One file of any format, or a WFDB record's header, signal files and segments, and nothing else.
+    Raises RecordingError: "recording.files" where they are not one recording, or what `read_bytes` or the
+    record's reader found wrong.
+    """
+    plain = {PureWindowsPath(name).name: content for name, content in files.items()}
+    if len(plain) < len(files):
+        raise _no_recording("two files have the same name")
+    if sum(map(len, plain.values())) > MAX_FILE_BYTES:
+        raise RecordingError(
+            "recording.size", "the files are too large together", f"at most {MAX_FILE_BYTES:,} bytes are read"
+        )
+    headers = wfdb.headers(plain)
+    if len(plain) == 1 and not headers:
+        ((name, content),) = plain.items()
+        return read_bytes(content, name)
+    if len(headers) != 1:
+        raise _no_recording(f"{len(headers)} of {len(plain)} files are headers of a WFDB record")
+    return wfdb.decode(headers[0], plain)
 
 
 def find_recordings(folder: Path | str) -> list[Path]:
@@ -148,6 +172,12 @@ def _unread(path: Path) -> RecordingError:
     if not path.exists():
         return _missing(path)
     return RecordingError("recording.format", f"{path.name!r} is no ECG format we read", _formats())
+
+
+def _no_recording(what: str) -> RecordingError:
+    return RecordingError(
+        "recording.files", what, "give one file, or one WFDB record: a header and the files it names"
+    )
 
 
 def _missing(path: Path) -> RecordingError:

@@ -14,22 +14,28 @@ from cardiofusion.signal.baseline import baseline
 
 MAINS_HZ = (50.0, 60.0)
 MUSCLE_BAND_HZ = (30.0, 100.0)
-MUSCLE_WINDOW_SECONDS = 0.05  # most such windows hold no QRS, so their median is the noise between beats
-BASELINE_RATE = 10.0
+# Even at 170 beats a minute a third of such windows hold no QRS, nor what the filter makes ring around one.
+MUSCLE_WINDOW_SECONDS, MUSCLE_PERCENTILE = 0.05, 30.0
+BASELINE_RATE, WANDER_PERCENTILE = 10.0, 80.0
 SATURATED_MV = 32.7  # full scale of 16 bits at 1 uV
-SATURATED_SECONDS = 0.04  # a T wave's top lasts 20 ms on one converter step
-SATURATED_OFFSET_MV = 1.0  # an amplifier's limit is far from the baseline
+# A wave's own top rests on one converter step too, for up to 126 ms in PTB-XL, but it is reached gently.
+CLIPPED_SAMPLES, CLIPPED_SECONDS = 3, 0.01
+CLIPPED_SLOPE = 10.0  # of the lead's peak to peak, a second
+PLATEAU_SECONDS, PLATEAU_OFFSET_MV = 0.15, 1.0
 
 
 def wander(signal: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
-    """The fastest drift of each lead's baseline, mV a second: [lead, sample] -> [lead]."""
+    """How fast each lead's baseline drifts, mV a second, but for the fastest fifth of the time: [lead].
+
+    One step of the baseline is no wander.
+    """
     block = max(1, round(rate / BASELINE_RATE))
     n_blocks = signal.shape[1] // block
     if n_blocks < 2:
         return np.zeros(len(signal))
     means = signal[:, : n_blocks * block].reshape(len(signal), n_blocks, block).mean(axis=2)
     drift = np.diff(baseline(means, rate / block), axis=1) * rate / block
-    return np.asarray(np.abs(drift).max(axis=1), dtype=np.float64)
+    return np.asarray(np.percentile(np.abs(drift), WANDER_PERCENTILE, axis=1), dtype=np.float64)
 
 
 def mains(signal: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
@@ -65,23 +71,33 @@ def muscle(signal: NDArray[np.float32], rate: float, hum: NDArray[np.float64]) -
     n_windows = signal.shape[1] // width
     spread = band[:, : n_windows * width].reshape(len(signal), n_windows, width).std(axis=2)
     return np.asarray(
-        np.sqrt(np.maximum(np.median(spread, axis=1) ** 2 - hum**2 / 2.0, 0.0)), dtype=np.float64
+        np.sqrt(np.maximum(np.percentile(spread, MUSCLE_PERCENTILE, axis=1) ** 2 - hum**2 / 2.0, 0.0)),
+        dtype=np.float64,
     )
 
 
 def saturated(signal: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
-    """Which leads stay at one far extreme for 40 ms or reach a 16-bit converter's end: [lead]."""
-    longest = max(5, round(SATURATED_SECONDS * rate))
-    return np.array([_plateau(lead, longest) for lead in signal], dtype=np.bool_)
+    """Which leads were cut off by an amplifier, or reach a 16-bit converter's end: [lead]."""
+    at_end = np.abs(signal).max(axis=1) >= SATURATED_MV
+    return np.asarray(at_end | (clipped_seconds(signal, rate) > CLIPPED_SECONDS))
 
 
-def _plateau(lead: NDArray[np.float32], longest: int) -> bool:
-    if np.abs(lead).max() >= SATURATED_MV:
-        return True
-    middle = np.median(lead)
-    far = [end for end in (lead.max(), lead.min()) if abs(end - middle) > SATURATED_OFFSET_MV]
-    for end in far:
+def clipped_seconds(signal: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+    """How long each lead rests exactly on its highest or lowest value, having come or gone steeply: [lead].
+
+    Far from the middle a long rest counts however it was reached: drift reaches an amplifier's limit slowly.
+    """
+    return np.array([_clipped(lead, rate) for lead in signal])
+
+
+def _clipped(lead: NDArray[np.float32], rate: float) -> float:
+    steep, middle = CLIPPED_SLOPE * float(np.ptp(lead)) / rate, float(np.median(lead))
+    padded, seconds = np.pad(lead, 1, mode="edge"), 0.0
+    for end in (lead.max(), lead.min()):
         edges = np.diff((lead == end).astype(np.int8), prepend=0, append=0)
-        if np.max(np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0)) >= longest:
-            return True
-    return False
+        starts, ends = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+        step = np.maximum(np.abs(padded[starts] - end), np.abs(padded[ends + 1] - end))
+        long = (ends - starts > PLATEAU_SECONDS * rate) & (abs(end - middle) > PLATEAU_OFFSET_MV)
+        counted = (ends - starts >= CLIPPED_SAMPLES) & ((step > steep) | long)
+        seconds += float((ends - starts)[counted].sum()) / rate
+    return seconds

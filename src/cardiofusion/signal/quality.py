@@ -13,22 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import LEADS, Finding, Quality, Recording, Severity
+from cardiofusion.signal.beat_shape import BeatShape, beat_shape
 from cardiofusion.signal.beats import detect_beats, rate_of
 from cardiofusion.signal.canonical import CANONICAL_RATE, CANONICAL_SECONDS, RATES, SHORTEST_SECONDS
 from cardiofusion.signal.gaps import fill_gaps, missing_share, usable
 from cardiofusion.signal.noise import mains, muscle, saturated, wander
 from cardiofusion.signal.pacing import LOWEST_RATE, pacing_spikes
-from cardiofusion.signal.plausibility import amplitude, arms_reversed, copied_leads, einthoven_error
+from cardiofusion.signal.placement import ARMS, chest_evidence, exchange_words, limb_evidence
+from cardiofusion.signal.plausibility import amplitude, copied_leads, einthoven_error
+from cardiofusion.signal.speed import speed_evidence
 
 SEVERITIES: tuple[Severity, ...] = ("unfit", "warning", "note")
 TOLERATED_SECONDS = 0.25  # 4,096 samples at 400 Hz are "10 s" to everyone
 MISSING_WARNING = 0.1  # a second out of ten hides a whole beat
 TALLEST_MV, SMALLEST_MV = 10.0, 0.05  # peak to peak of one lead
-# Peak to peak of the median lead: 0.5-4.3 mV in 500 ECGs of PTB-XL, so a gain wrong by ten falls outside.
-TYPICAL_MV = (0.2, 5.0)
+# Peak to peak of the median lead: 0.5-3.6 mV in 500 ECGs of PTB-XL, 0.85-4.5 in CODE-15%.
+TYPICAL_MV = (0.3, 4.2)
+# Log likelihood ratios (placement.py, speed.py) that 0.1 % (arms, other limbs, fast), 0.2 % (slow) and 0.3 %
+# (chest) of 5,760 virtual ECGs without the fault exceed.
+ARM_EVIDENCE, LIMB_EVIDENCE, CHEST_EVIDENCE = 2.0, 16.0, 14.0
+FAST_EVIDENCE, SLOW_EVIDENCE = 3.3, 7.5
 EINTHOVEN_MV = 0.05  # rounding of three leads at 5 uV stays below 0.02 mV
 # mV a second, mV, mV: above the first a note, above the second a warning (see noise.py).
-WANDER = (0.5, 1.4)
+WANDER = (0.28, 0.75)
 MAINS = (0.015, 0.03)
 MUSCLE = (0.015, 0.03)
 
@@ -42,6 +49,8 @@ LEAD_WORDS: Mapping[str, tuple[str, str, str]] = {
     "mains": ("carries mains hum", "carry mains hum", "check the electrodes, move away from power cables"),
     "muscle_noise": ("carries muscle noise", "carry muscle noise", "let the patient relax and keep warm"),
 }
+
+SHAPE_FAULTS = ("saturated", "amplitude", "missing_samples")  # that change how a lead's beat looks
 
 LeadFaults = dict[str, dict[str, Severity]]  # code -> lead -> how bad
 
@@ -63,7 +72,9 @@ def assess_quality(recording: Recording) -> Quality:
         readable = replace(window, signal=fill_gaps(window.signal[alive]), leads=leads)
         beats = detect_beats(readable)
         faults = _lead_faults(window, alive) | _noise_faults(readable)
-        findings += [*_contradictions(readable, beats), *_rhythm(readable, beats), *_spoken(faults)]
+        findings += [*_contradictions(readable), *_rhythm(readable, beats), *_spoken(faults)]
+        shape = _shape(readable, beats, faults)
+        findings += [] if shape is None else [*_placement(shape), *_speed(shape)]
     return Quality(
         grade=_grade([finding.severity for finding in findings]),
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
@@ -123,7 +134,7 @@ def _nothing(signal: NDArray[np.float32]) -> Finding:
     return Finding("no_signal", "unfit", "Every lead is flat or mostly missing: check the electrodes.")
 
 
-def _contradictions(readable: Recording, beats: NDArray[np.intp]) -> list[Finding]:
+def _contradictions(readable: Recording) -> list[Finding]:
     """Where the leads contradict each other or a body."""
     signal, leads = readable.signal, readable.leads
     findings = []
@@ -134,14 +145,50 @@ def _contradictions(readable: Recording, beats: NDArray[np.intp]) -> list[Findin
     for first, second in copied_leads(signal, leads):
         words = f"Leads {first} and {second} carry the same curve: check the electrodes or the export."
         findings.append(Finding("duplicated_leads", "warning", words))
-    if arms_reversed(signal, leads, beats, readable.sampling_rate):
-        words = "Lead I is upside down against V6: the arm electrodes may be exchanged (or dextrocardia)."
-        findings.append(Finding("arm_electrodes_reversed", "warning", words))
     typical = _typical_height(readable)
     if readable.calibrated and not TYPICAL_MV[0] <= typical <= TYPICAL_MV[1]:
         words = f"The leads span {typical:.2g} mV, hardly a heart's: check gain and unit in the file."
         findings.append(Finding("amplitude", "warning", words))
     return findings
+
+
+def _shape(readable: Recording, beats: NDArray[np.intp], faults: LeadFaults) -> BeatShape | None:
+    """Of the beats in those leads whose shape can be trusted."""
+    spoiled = {lead for code in SHAPE_FAULTS for lead, how in faults[code].items() if how == "warning"}
+    kept = [row for row, lead in enumerate(readable.leads) if lead not in spoiled]
+    leads = tuple(readable.leads[row] for row in kept)
+    return beat_shape(readable.signal[kept], leads, beats, readable.sampling_rate) if kept else None
+
+
+def _placement(shape: BeatShape) -> list[Finding]:
+    """Electrodes that seem to have been exchanged: of the limbs, and of the chest."""
+    findings = []
+    limbs = limb_evidence(shape)
+    best = max(limbs, key=lambda exchange: limbs[exchange], default=None)
+    if best is not None and limbs[best] > limbs[ARMS] + LIMB_EVIDENCE and limbs[best] > LIMB_EVIDENCE:
+        words = f"The electrodes of {exchange_words(best)} may be exchanged: check them and record again."
+        findings.append(Finding("limb_electrodes_exchanged", "warning", words))
+    elif best is not None and limbs[ARMS] > ARM_EVIDENCE:
+        words = "Lead I is upside down: the arm electrodes may be exchanged, or the heart lies on the right."
+        findings.append(Finding("arm_electrodes_reversed", "warning", words))
+    chest = chest_evidence(shape)
+    best = max(chest, key=lambda exchange: chest[exchange], default=None)
+    if best is not None and chest[best] > CHEST_EVIDENCE:
+        words = f"The chest electrodes {exchange_words(best)}: check them and record again."
+        findings.append(Finding("chest_electrodes_exchanged", "warning", words))
+    return findings
+
+
+def _speed(shape: BeatShape) -> list[Finding]:
+    """Whether the heart looks twice too fast or too slow in all its parts."""
+    evidence = speed_evidence(shape)
+    if evidence["fast"] > FAST_EVIDENCE:
+        words = "All waves are short as if time ran twice too fast: check the sampling rate or paper speed."
+    elif evidence["slow"] > SLOW_EVIDENCE:
+        words = "All waves are long as if time ran at half speed: check the sampling rate or paper speed."
+    else:
+        return []
+    return [Finding("speed", "warning", words)]
 
 
 def _rhythm(readable: Recording, beats: NDArray[np.intp]) -> list[Finding]:

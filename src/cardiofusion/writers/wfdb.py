@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.readers.wfdb.reader import DEFAULT_GAIN
+from cardiofusion.readers.wfdb.segment import DEFAULT_GAIN
 from cardiofusion.records import Recording, RecordingError
 from cardiofusion.writers.writer import MICROVOLT, Writer, local_time, microvolts, one_line, plain, stored
 

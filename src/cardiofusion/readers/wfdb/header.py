@@ -3,6 +3,7 @@
     record line   name[/segments] signals rate[/counter[(base)]] [samples [time [date]]]
     signal line   file format[xframe][:skew][+offset] [gain[(baseline)][/units] [resolution [zero
                   [initial [checksum [blocksize [description]]]]]]]
+    segment line  name samples, in place of signal lines where the record line names a number of segments
     comment line  # anything
 
 Where header(5) would assume 250 Hz we refuse: a rate is never guessed.
@@ -12,12 +13,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath, PureWindowsPath
 
-from cardiofusion.readers.format import MAX_RATE, MIN_RATE
 from cardiofusion.records import RecordingError
 
 MAX_SIGNALS = 64
+MAX_SEGMENTS = 10_000  # MIMIC-III's longest records join a few thousand
+NULL = "~"  # in place of a file or segment: nothing was stored
 
 _NUMBER = r"\d{1,9}(?:\.\d{0,15})?(?:[eE][-+]?\d{1,2})?"
 _RECORD = re.compile(
@@ -26,8 +27,10 @@ _RECORD = re.compile(
     re.ASCII,
 )
 _FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,6}))?(?::(\d{1,9}))?(?:\+(\d{1,12}))?", re.ASCII)
-_GAIN = re.compile(rf"({_NUMBER})(?:\(([-+]?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_GAIN = re.compile(rf"([-+]?{_NUMBER})(?:\(([-+]?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_SEGMENT = re.compile(r"(\S+)\s+(\d{1,12})", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d{1,10}", re.ASCII)
+_SEPARATORS = frozenset("/\\:")
 _FIELDS = ("gain", "resolution", "zero", "initial", "checksum", "blocksize", "description")
 
 
@@ -35,61 +38,73 @@ _FIELDS = ("gain", "resolution", "zero", "initial", "checksum", "blocksize", "de
 class SignalLine:
     """One signal: where its samples lie and how they become physical units.
 
-    offset: bytes before the first sample. skew: samples by which it lags the others. gain: ADC units a
-    physical unit, 0 where the signal is not calibrated. initial, checksum: None where not given.
+    file: NULL where there are no samples. frame: samples in a frame. skew: frames by which it lags the
+    others. offset: bytes before the first sample (samples in FLAC). gain: ADC units a physical unit, 0 where
+    the signal is not calibrated. zero: the ADC's own. initial, checksum: None where not given.
     """
 
     file: str
     format: int
+    frame: int
     skew: int
     offset: int
     gain: float
     baseline: int
     units: str
+    zero: int
     initial: int | None
     checksum: int | None
     description: str
 
 
 @dataclass(frozen=True)
-class Header:
-    """A parsed header of a one-segment record.
+class SegmentLine:
+    """One segment of a record. name: of its own header, NULL for a gap. samples: 0 for a layout."""
 
-    rate: Hz. samples: of each signal, 0 where not declared. clock: date and time as written.
+    name: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """A parsed header. It has either signals or segments.
+
+    rate: frames a second, 0 where not declared. samples: frames, 0 where not declared. clock: date and time
+    as written. n_signals: as declared, of each segment or of their layout.
     """
 
     name: str
     rate: float
     samples: int
     clock: str
+    n_signals: int
     signals: tuple[SignalLine, ...]
+    segments: tuple[SegmentLine, ...]
     comments: tuple[str, ...]
 
 
 def parse_header(text: str, source: str) -> Header:
     """The header's text as a Header. `source`: its file name, for messages.
 
-    Raises RecordingError ("recording.header", "recording.rate", "recording.segments") on anything that
-    does not follow the grammar or contradicts itself.
+    Raises RecordingError ("recording.header", "recording.path") on anything that does not follow the grammar
+    or contradicts itself.
     """
     lines, comments = _split(text)
     record = _record_line(lines, source)
-    if record["segments"]:
-        names = ", ".join(line.split()[0] for line in lines[1:4])
-        raise RecordingError(
-            "recording.segments",
-            f"{source} joins several segments, which is not supported yet",
-            f"read its segments one by one: {names} ..." if names else "read its segments one by one",
-        )
-    n_signals = int(record["signals"])
-    if not 1 <= n_signals <= MAX_SIGNALS or len(lines) - 1 != n_signals:
-        raise _wrong(source, f"declares {n_signals} signals and describes {len(lines) - 1}")
+    samples, n_signals = int(record["samples"] or 0), int(record["signals"])
+    n_segments = record["segments"]
+    declared, most = (int(n_segments), MAX_SEGMENTS) if n_segments else (n_signals, MAX_SIGNALS)
+    if not 1 <= declared <= most or len(lines) - 1 != declared:
+        what = "segments" if n_segments else "signals"
+        raise _wrong(source, f"declares {declared} {what} (at most {most}) and describes {len(lines) - 1}")
     return Header(
         name=record["name"],
-        rate=_rate(record["rate"], source),
-        samples=int(record["samples"] or 0),
+        rate=float(record["rate"] or 0),
+        samples=samples,
         clock=record["clock"] or "",
-        signals=tuple(_signal_line(line, source) for line in lines[1:]),
+        n_signals=n_signals,
+        signals=() if n_segments else tuple(_signal_line(line, source, samples) for line in lines[1:]),
+        segments=tuple(_segment_line(line, source) for line in lines[1:]) if n_segments else (),
         comments=tuple(comments),
     )
 
@@ -117,43 +132,40 @@ def _record_line(lines: list[str], source: str) -> re.Match[str]:
     return match
 
 
-def _rate(text: str | None, source: str) -> float:
-    rate = float(text) if text else 0.0
-    if not MIN_RATE <= rate <= MAX_RATE:
-        given = f"a sampling rate of {rate:g} Hz" if text else "no sampling rate"
-        raise RecordingError(
-            "recording.rate",
-            f"{source} gives {given}",
-            f"an ECG's rate is {MIN_RATE:g} to {MAX_RATE:g} Hz; correct the header's first line",
-        )
-    return rate
+def _segment_line(line: str, source: str) -> SegmentLine:
+    match = _SEGMENT.fullmatch(line)
+    if match is None:
+        raise _wrong(source, f"has {line[:60]!r}, no segment line")
+    name = match[1] if match[1] == NULL else _file_name(match[1], source)
+    return SegmentLine(name, int(match[2]))
 
 
-def _signal_line(line: str, source: str) -> SignalLine:
+def _signal_line(line: str, source: str, samples: int) -> SignalLine:
     tokens = line.split(None, 8)
     layout = _FORMAT.fullmatch(tokens[1]) if len(tokens) > 1 else None
     if layout is None:
         raise _wrong(source, f"has {line[:60]!r}, no signal line")
-    if int(layout[2] or 1) != 1:
-        raise RecordingError(
-            "recording.frames",
-            f"{source} stores {layout[2]} samples of a signal in each frame",
-            "leads of different rates are not supported; resample the record to one rate first",
-        )
+    if int(layout[2] or 1) == 0:
+        raise _wrong(source, "has a signal without samples in its frames")
     fields = dict(zip(_FIELDS, tokens[2:], strict=False))
     numbers = {name: _integer(fields.get(name), source) for name in _FIELDS[1:-1]}
     gain, baseline, units = _gain(fields.get("gain"), source)
     checksum = numbers["checksum"]
     if checksum is not None and not -(1 << 15) <= checksum < 1 << 16:
         raise _wrong(source, f"has a checksum of {checksum}, more than 16 bits")
+    if not samples and not checksum:
+        checksum = None  # holds the place: where no length is declared there is none
+    sample_format = int(layout[1])
     return SignalLine(
-        file=_file_name(tokens[0], source),
-        format=int(layout[1]),
+        file=_file_name(tokens[0], source) if sample_format else NULL,
+        format=sample_format,
+        frame=int(layout[2] or 1),
         skew=int(layout[3] or 0),
         offset=int(layout[4] or 0),
         gain=gain,
         baseline=baseline if baseline is not None else numbers["zero"] or 0,
         units=units,
+        zero=numbers["zero"] or 0,
         initial=numbers["initial"],
         checksum=checksum,
         description=fields.get("description", ""),
@@ -180,12 +192,11 @@ def _integer(text: str | None, source: str) -> int | None:
 
 def _file_name(name: str, source: str) -> str:
     """A plain name beside the header: a path could point at any file of this machine ("-" is stdin)."""
-    plain = PurePath(name).name == name and PureWindowsPath(name).name == name
-    if not plain or name in {".", "..", "-", "~"}:
+    if name in {".", "..", "-", NULL} or not _SEPARATORS.isdisjoint(name):
         raise RecordingError(
             "recording.path",
-            f"{source} names the signal file {name[:60]!r}",
-            "a signal file stands beside its header, under a plain name",
+            f"{source} names the file {name[:60]!r}",
+            "the files of a record stand beside its header, under plain names",
         )
     return name
 

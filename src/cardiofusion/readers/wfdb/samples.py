@@ -1,139 +1,192 @@
-"""The WFDB signal files: signal(5) of the WFDB Applications Guide.
-
-Samples of the signals that share a file take turns. The formats we read:
-
-    16    two bytes, little-endian           24, 32  three and four bytes, little-endian
-    212   two samples in three bytes         80      one byte, offset by 128
-"""
+"""A signal file: how much it holds, and the samples of the signals that take turns in it."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.readers.format import MAX_FILE_BYTES
+from cardiofusion.readers.wfdb import flac, formats
+from cardiofusion.readers.wfdb.content import Content
 from cardiofusion.readers.wfdb.header import SignalLine
 from cardiofusion.records import RecordingError
 
-_BITS = {16: 16, 24: 24, 32: 32, 80: 8, 212: 12}
+MAX_SAMPLES = 1 << 27  # of all signals together: 24 hours of 3 leads at 500 Hz
+
 # MATLAB v4's type word (little-endian, full matrix) for the formats that wfdb2mat writes.
 _MATLAB_TYPES = {16: 30, 32: 20, 80: 50}
 _MATLAB_HEADER = struct.Struct("<5i")  # type, rows, columns, imaginary, length of the name
-
-
-def missing_marker(sample_format: int) -> int:
-    """The ADC value that marks a missing sample: the most negative one."""
-    return -(1 << (_BITS[sample_format] - 1))
-
-
-def covered_by_checksum(line: SignalLine) -> bool:
-    """Whether any one changed byte shows in the 16-bit checksum: not so for a third or fourth byte."""
-    return line.checksum is not None and _BITS[line.format] <= 16
+_CHUNK = 1 << 18  # samples
+_ALIGNED = 6  # frames, whatever their width, end with a whole block of two or three samples
+_PADDING = 3  # bytes that may follow the last sample
 
 
 @dataclass(frozen=True)
 class SignalFile:
-    """A signal file and the signals that take turns in it. size: bytes."""
+    """A signal file and the signals in it. size: bytes. stream: of a FLAC file."""
 
-    path: Path
+    content: Content
     lines: tuple[SignalLine, ...]
     size: int
+    stream: flac.Stream | None = None
 
     @classmethod
-    def beside(cls, folder: Path, lines: tuple[SignalLine, ...]) -> SignalFile:
+    def open(cls, content: Content, lines: tuple[SignalLine, ...]) -> SignalFile:
         """The file that these lines of a header name. Raises RecordingError where it cannot be used."""
-        path = folder / lines[0].file
-        if not path.is_file():
+        name, sample_format = lines[0].file, lines[0].format
+        size = content.size(name)
+        if size is None:
             raise RecordingError(
                 "recording.missing",
-                f"the signal file {path.name!r} is missing",
+                f"the signal file {name!r} is missing",
                 "a WFDB record is a header and its signal files, side by side",
             )
         if len({(line.format, line.offset) for line in lines}) > 1:
             raise RecordingError(
                 "recording.header",
-                f"the signals in {path.name} differ in format or byte offset",
+                f"the signals in {name} differ in format or byte offset",
                 "signals that share a file share both",
             )
-        if lines[0].format not in _BITS:
+        if sample_format not in formats.FORMATS:
             raise RecordingError(
                 "recording.encoding",
-                f"{path.name} is in WFDB format {lines[0].format}",
-                f"we read formats {', '.join(map(str, sorted(_BITS)))}; convert it with WFDB's xform",
+                f"{name} is in WFDB format {sample_format}",
+                f"we read {', '.join(map(str, sorted(formats.FORMATS)))}; convert it with WFDB's xform",
             )
-        return cls(path, lines, path.stat().st_size)
+        stream = _stream(content, lines, size) if sample_format in formats.FLAC else None
+        return cls(content, lines, size, stream)
+
+    @property
+    def name(self) -> str:
+        return self.lines[0].file
+
+    @property
+    def width(self) -> int:
+        """Samples in a frame, of all signals."""
+        return sum(line.frame for line in self.lines)
 
     @property
     def frames(self) -> int:
-        """Samples of each signal that the file's size allows."""
+        """As many as the file can hold."""
+        if self.stream is not None:
+            return max(self.stream.samples - self.lines[0].offset, 0) // self.lines[0].frame
         payload = max(self.size - self.lines[0].offset, 0)
-        return payload * 8 // _BITS[self.lines[0].format] // len(self.lines)
+        return formats.n_samples(self.lines[0].format, payload) // self.width
 
-    def trailing(self, frames: int) -> int:
-        """Bytes after the last of `frames` samples that no padding explains."""
-        used = self.lines[0].offset + self._bytes(frames)
-        return self.size - used if self.size - used > 3 else 0
+    @property
+    def covered(self) -> bool:
+        """Whether any one changed byte of the samples shows in a checksum."""
+        if self.stream is not None:
+            return self.stream.md5 is not None
+        neighbours_differ = len(self.lines) > 1 and self.width == len(self.lines)
+        shows = formats.any_byte_shows(self.lines[0].format, neighbours_differ)
+        return shows and all(line.checksum is not None for line in self.lines)
 
-    def read(self, frames: int) -> NDArray[np.integer]:
-        """ADC values [signal, sample]. Raises RecordingError where the file is shorter."""
+    def trailing(self, frames: int) -> str:
+        """What comes after the last of `frames`, in words; "" where there is nothing but padding."""
+        line = self.lines[0]
+        if self.stream is not None:
+            over, unit, padding = self.stream.samples - line.offset - frames * line.frame, "samples", 0
+        else:
+            over, unit, padding = self.size - line.offset - self._bytes(frames), "bytes", _PADDING
+        return f"{over} {unit} after the last sample in {self.name}" if over > padding else ""
+
+    def check(self, frames: int) -> None:
+        """Raise RecordingError where the file holds fewer."""
         if frames > self.frames:
-            raise self._truncated(frames)
-        with self.path.open("rb") as handle:
-            if self.path.suffix.lower() == ".mat":
-                self._check_matlab(handle.read(_MATLAB_HEADER.size), frames)
-            handle.seek(self.lines[0].offset)
-            raw = np.fromfile(handle, dtype=np.uint8, count=self._bytes(frames))
-        if len(raw) < self._bytes(frames):  # cut short since its size was taken
-            raise self._truncated(frames)
-        flat = _decode(raw, self.lines[0].format, frames * len(self.lines))
-        return flat.reshape(frames, len(self.lines)).T
+            raise RecordingError(
+                "recording.truncated",
+                f"{self.name} holds {self.frames} samples a lead, its header declares {frames}",
+                "the file was cut short; copy it again from its source",
+            )
 
-    def _truncated(self, frames: int) -> RecordingError:
-        return RecordingError(
-            "recording.truncated",
-            f"{self.path.name} holds {self.frames} samples a lead, its header declares {frames}",
-            "the file was cut short; copy it again from its source",
-        )
+    def read(self, frames: int) -> Iterator[list[NDArray[np.integer]]]:
+        """The ADC values of each signal, a chunk at a time, so that what is computed stays small.
+
+        Raises RecordingError.
+        """
+        self.check(frames)
+        if self.stream is not None:
+            yield from self._flac(self.stream, frames)
+            return
+        if self.name.lower().endswith(".mat"):
+            self._check_matlab(frames)
+        raw = self.content.read(self.name, self.lines[0].offset, self._bytes(frames))
+        if len(raw) < self._bytes(frames):  # cut short since its size was taken
+            raise RecordingError("recording.truncated", f"{self.name} was cut short", "copy it again")
+        step = max(_CHUNK // self.width // _ALIGNED, 1) * _ALIGNED
+        chunks = (self._chunk(raw, start, min(start + step, frames)) for start in range(0, frames, step))
+        yield from _summed(self.lines, chunks) if self.lines[0].format == formats.DIFFERENCES else chunks
+
+    def _flac(self, stream: flac.Stream, frames: int) -> Iterator[list[NDArray[np.integer]]]:
+        """All of the file is decoded, for its MD5, and what the header declares is returned."""
+        content = self.content.read(self.name, 0, self.size).tobytes()
+        skip, left = self.lines[0].offset, frames * self.lines[0].frame
+        for block in flac.decode(content, stream, self.name):
+            kept = block[skip : skip + left]
+            skip, left = max(skip - len(block), 0), left - len(kept)
+            if len(kept):
+                yield list(np.ascontiguousarray(kept.T))
+
+    def _chunk(self, raw: NDArray[np.uint8], start: int, end: int) -> list[NDArray[np.integer]]:
+        """The frames from `start`, which begins on a whole byte, to `end`."""
+        part = raw[self._bytes(start) : self._bytes(end)]
+        samples = formats.decode(part, self.lines[0].format, (end - start) * self.width)
+        table = samples.reshape(end - start, self.width)
+        ends = accumulate(line.frame for line in self.lines)
+        return [
+            table[:, last - line.frame : last].ravel() for line, last in zip(self.lines, ends, strict=True)
+        ]
 
     def _bytes(self, frames: int) -> int:
-        return (frames * len(self.lines) * _BITS[self.lines[0].format] + 7) // 8
+        return formats.n_bytes(self.lines[0].format, frames * self.width)
 
-    def _check_matlab(self, start: bytes, frames: int) -> None:
+    def _check_matlab(self, frames: int) -> None:
         """A MATLAB v4 file says itself what it holds: a header that contradicts it is not trusted."""
-        line = self.lines[0]
+        line, shape = self.lines[0], f"{self.width} x {frames}"
+        start = self.content.read(self.name, 0, _MATLAB_HEADER.size).tobytes()
         words = _MATLAB_HEADER.unpack(start) if len(start) == _MATLAB_HEADER.size else (-1,) * 5
-        expected = (_MATLAB_TYPES.get(line.format), len(self.lines), frames, 0, line.offset - len(start))
+        expected = (_MATLAB_TYPES.get(line.format), self.width, frames, 0, line.offset - len(start))
         if words != expected:
-            shape = f"{len(self.lines)} x {frames}"
             raise RecordingError(
                 "recording.matlab",
-                f"{self.path.name} is not the MATLAB v4 matrix of {shape} that its header declares",
+                f"{self.name} is not the MATLAB v4 matrix of {shape} that its header declares",
                 "write it with WFDB's wfdb2mat, or check that header and file belong together",
             )
 
 
-def _decode(raw: NDArray[np.uint8], sample_format: int, count: int) -> NDArray[np.integer]:
-    """The first `count` samples of the bytes, in file order."""
-    if sample_format == 80:
-        return raw.astype(np.int16) - 128
-    if sample_format == 212:
-        return _decode_212(raw, count)
-    if sample_format == 24:
-        padded = np.zeros((count, 4), dtype=np.uint8)
-        padded[:, 1:] = raw.reshape(count, 3)
-        return padded.view("<i4").ravel() >> 8
-    return raw.view(f"<i{sample_format // 8}")
+def _stream(content: Content, lines: tuple[SignalLine, ...], size: int) -> flac.Stream:
+    """What the FLAC file of these lines says of itself. Raises RecordingError where they contradict it."""
+    name = lines[0].file
+    if size > MAX_FILE_BYTES:
+        raise RecordingError(
+            "recording.size", f"{name} has {size:,} bytes", f"at most {MAX_FILE_BYTES:,} are read"
+        )
+    most = min(MAX_SAMPLES, flac.MAX_EXPANSION * size)
+    stream = flac.parse_stream(content.read(name, 0, flac.HEAD.size).tobytes(), name, most)
+    frames = {line.frame for line in lines}
+    if stream.channels != len(lines) or stream.bits > formats.bits(lines[0].format) or len(frames) > 1:
+        raise RecordingError(
+            "recording.header",
+            f"{name} holds {stream.channels} signals of {stream.bits} bits, its header says otherwise",
+            "header and signal file do not belong together; copy both again from their source",
+        )
+    return stream
 
 
-def _decode_212(raw: NDArray[np.uint8], count: int) -> NDArray[np.int16]:
-    """Pairs of 12-bit samples: low byte, both high nibbles, low byte."""
-    padded = np.zeros((count + 1) // 2 * 3, dtype=np.uint8)
-    padded[: len(raw)] = raw
-    triplets = padded.reshape(-1, 3).astype(np.int16)
-    pairs = np.empty((len(triplets), 2), dtype=np.int16)
-    pairs[:, 0] = (triplets[:, 1] & 0x0F) << 8 | triplets[:, 0]
-    pairs[:, 1] = (triplets[:, 1] & 0xF0) << 4 | triplets[:, 2]
-    return ((pairs.ravel() ^ 0x800) - 0x800)[:count]
+def _summed(
+    lines: tuple[SignalLine, ...], chunks: Iterable[list[NDArray[np.integer]]]
+) -> Iterator[list[NDArray[np.integer]]]:
+    """Values from first differences, the first of which is to the header's initial value."""
+    last = [line.zero if line.initial is None else line.initial for line in lines]
+    for differences in chunks:
+        values = [
+            start + np.cumsum(steps, dtype=np.int64) for start, steps in zip(last, differences, strict=True)
+        ]
+        last = [int(signal[-1]) for signal in values]
+        yield list(values)
