@@ -39,17 +39,8 @@ FORMATS: tuple[Format, ...] = (
     SCHILLER,
     SCP,
 )
-SUFFIXES = (
-    ".dcm",
-    ".edf",
-    ".bdf",
-    ".scp",
-    ".xml",
-    ".json",
-    ".csv",
-    ".hdf5",
-    ".parquet",
-)  # that a table leaves out
+# That a table leaves out.
+SUFFIXES = (".dcm", ".edf", ".bdf", ".scp", ".xml", ".json", ".csv", ".hdf5", ".parquet")
 
 
 def read_recording(path: Path | str) -> Recording:
