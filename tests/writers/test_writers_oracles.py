@@ -122,6 +122,16 @@ def test_an_edf_has_the_length_and_the_rate_of_any_recording(
         assert read == rate
 
 
+@pytest.mark.parametrize("samples", [4093, 997, 2 * 4093])
+def test_an_edf_of_a_length_that_nothing_divides(tmp_path: Path, make_recording, samples: int) -> None:
+    """4093 samples of twelve leads are more than a record may hold, and prime: a record a sample."""
+    recording = make_recording(samples=samples, sampling_rate=400.0)
+    path = write_recording(recording, tmp_path / "rec.edf")
+    with pyedflib.EdfReader(str(path)) as file:
+        found = np.stack([file.readSignal(k) for k in range(12)]) / 1000.0
+    np.testing.assert_allclose(found, recording.signal, atol=HALF)
+
+
 def test_half_an_hour_at_360_hz_drifts_by_less_than_half_a_sample(tmp_path: Path, make_recording) -> None:
     """650,000 samples, as MIT-BIH's, are no whole number of records whose seconds have eight characters."""
     recording = make_recording(samples=650_000, leads=("MLII",), sampling_rate=360.0)

@@ -170,7 +170,7 @@ def _data(
     exact = recording.signal.astype(np.float64) / MICROVOLT
     rows = [np.rint((row - zero) / step) for row, (step, zero) in zip(exact, scales, strict=True)]
     samples = np.stack(rows).astype("<i2").reshape(len(rows), -1, count)
-    records = samples.transpose(1, 0, 2).reshape(len(onsets), -1)
+    records = np.ascontiguousarray(samples.transpose(1, 0, 2)).reshape(len(onsets), -1)
     return np.concatenate([records.view(np.uint8), onsets], axis=1).tobytes()
 
 
