@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from math import ceil
 from pathlib import Path
 
@@ -185,14 +185,34 @@ def test_what_is_not_calibrated_never_turns_into_millivolts(
 
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
 def test_a_recording_without_an_age_in_whole_years(kind: str, tmp_path: Path, make_recording) -> None:
-    """A newborn of three days, and a child of 30 months."""
-    for age in (3 / 365.25, 2.5):
+    """The day of birth, a newborn of three days, and a child of 30 months."""
+    for age in (0.0, 3 / 365.25, 2.5):
         recording = make_recording(age=age)
         read = read_recording(
             write_recording(recording, tmp_path / f"rec{CARRIED[kind].suffix}", overwrite=True)
         )
         if CARRIED[kind].age is not None:
             assert read.age == pytest.approx(age, abs=0.005)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, carried in CARRIED.items() if carried.gaps])
+def test_gaps_of_leads_far_from_zero(kind: str, tmp_path: Path, make_recording) -> None:
+    """An electrode's offset takes 32 bits, where the lowest number would be two million millivolts."""
+    recording = make_recording(scale=100.0)
+    recording.signal[2, 100:140] = np.nan
+    same(read_recording(write_recording(recording, tmp_path / f"rec{CARRIED[kind].suffix}")), recording, kind)
+
+
+@pytest.mark.parametrize("kind", FORMAT_NAMES)
+def test_a_time_with_a_zone_is_the_local_time(kind: str, tmp_path: Path, make_recording) -> None:
+    aware = make_recording(time=datetime(2024, 5, 30, 16, 32, 18, tzinfo=timezone(timedelta(hours=2))))
+    read = read_recording(write_recording(aware, tmp_path / f"rec{CARRIED[kind].suffix}"))
+    assert read.time == datetime(2024, 5, 30, 16, 32, 18)
+
+
+def test_wfdb_keeps_measurements_as_notes(tmp_path: Path, make_recording) -> None:
+    read = read_recording(write_recording(make_recording(), tmp_path / "rec.hea"))
+    assert (read.notes["heart_rate"], read.notes["qrs_axis"]) == ("72", "-31")
 
 
 def real_files(folder: Path) -> list[Path]:
