@@ -40,7 +40,7 @@ class Curves:
     @classmethod
     def of(cls, recording: Recording, peaks: NDArray[np.intp]) -> Curves:
         rate = recording.sampling_rate
-        signal = bandpass(_without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
+        signal = bandpass(without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
         rr = float(np.median(np.diff(peaks))) if len(peaks) > 1 else USUAL_RR * rate
         p_curve, t_curve = (smoothed(signal, seconds, rate) for seconds in (P_SMOOTH, T_SMOOTH))
         return cls(signal, p_curve, t_curve, peaks, rate, rr)
@@ -168,7 +168,7 @@ def correlations(curve: Float, wanted: Float, starts: NDArray[np.intp]) -> Float
     return np.asarray(common / np.sqrt(np.where(energy > 0.0, energy, 1.0)))
 
 
-def _without_spikes(recording: Recording) -> NDArray[np.float32]:
+def without_spikes(recording: Recording) -> NDArray[np.float32]:
     """The signal with straight lines where a pacemaker fired."""
     spikes, signal = pacing_spikes(recording), recording.signal
     if not len(spikes):
