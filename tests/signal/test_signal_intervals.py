@@ -48,7 +48,9 @@ def test_a_virtual_heart_is_measured_as_it_is(
     assert np.median(np.abs(off)) < within
 
 
-def test_axes_turn_with_the_heart(virtual: tuple[list[dict[str, Measurement]], dict[str, np.ndarray]]) -> None:
+def test_axes_turn_with_the_heart(
+    virtual: tuple[list[dict[str, Measurement]], dict[str, np.ndarray]],
+) -> None:
     off = [
         (one["qrs_axis"].value - axis + 180.0) % 360.0 - 180.0
         for one, axis in zip(virtual[0], virtual[1]["qrs_axis"], strict=True)

@@ -73,7 +73,7 @@ class Assessment:
     missing: what was absent, padded, cropped or imputed -> words. phenotype: None where it cannot be told.
     explanations: task -> {"gradcam", "shap", "attention"} where each is available.
     provenance: bundle hash, version, training data and more. scores: published ones beside the model, None
-    where the row has nothing they ask for. measurements: of the ECG, None without one that is fit for reading.
+    where the row has nothing they ask for. measurements: of the ECG, None without one that is fit to be read.
     """
 
     tasks: Mapping[str, TaskAnswer]

@@ -90,11 +90,12 @@ def _lines(measurements: Measurements) -> Iterator[str]:
         named = [
             f"{lead} {one.value:+.2f}" for lead, one in st.items() if one.sure and abs(one.value) >= ST_MV
         ]
-        said = f": {', '.join(named)}" if named else " in no lead"
-        yield f"ST, 60{SPACE}ms after the QRS, {ST_MV:g}{SPACE}mV or more off the level before it{said}"
+        level = f"{ST_MV:g}{SPACE}mV or more off the level before the QRS"
+        yield f"ST {level}: {', '.join(named) or 'in no lead'}"
     if measurements.voltages:
         yield ", ".join(
-            f"{VOLTAGES[name]} voltage {measured_value(one)}" for name, one in measurements.voltages.items()
+            f"{VOLTAGES[name]} voltage {measured_value(one)}{'' if one.sure else ' (uncertain)'}"
+            for name, one in measurements.voltages.items()
         )
 
 

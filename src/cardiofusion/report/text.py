@@ -14,7 +14,7 @@ from cardiofusion.records import (
     Quality,
     TaskAnswer,
 )
-from cardiofusion.report.measured import measured_part
+from cardiofusion.report.measured import MeasuredColumn, measured_part
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
 from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
@@ -83,13 +83,18 @@ def _measured(measurements: Measurements | None) -> Iterator[str]:
     part = measured_part(measurements)
     if part is None:
         return
-    width = max(len(column.title) for column in part.columns)
-    for column in part.columns:
-        device = f"; device {column.device}" if column.device else ""
-        yield f"{column.title:<{width}}  {column.value} {column.spread}, {column.confidence}{device}"
+    yield "; ".join(map(_measured_value, part.columns))
     yield from part.lines
     for words in part.apart:
         yield f"⚠ {words}"
+
+
+def _measured_value(column: MeasuredColumn) -> str:
+    """ "PR 240 ms ± 4 (uncertain, device 280)" """
+    doubt = "" if column.confidence == "sure" else column.confidence
+    device = f"device {column.device}" if column.device else ""
+    beside = ", ".join(filter(None, (doubt, device)))
+    return " ".join(filter(None, (column.title, column.value, column.spread, beside and f"({beside})")))
 
 
 def _answer(answer: TaskAnswer) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cardiofusion.signal.amplitudes import measure_amplitudes, measure_voltages
 from cardiofusion.signal.canonical import CANONICAL_SECONDS
 from cardiofusion.signal.delineation import delineate
 from cardiofusion.signal.intervals import measure_intervals
-from cardiofusion.signal.per_lead import delineate_leads
+from cardiofusion.signal.per_lead import as_sure_as_leads, delineate_leads
 from cardiofusion.signal.rhythm import measure_rhythm
 
 
@@ -21,7 +21,8 @@ def measure(recording: Recording) -> Measurements:
     kept = max(1, round(CANONICAL_SECONDS * recording.sampling_rate))
     recording = replace(recording, signal=recording.signal[:, :kept])
     found = delineate(recording)
-    amplitudes = measure_amplitudes(recording, found, delineate_leads(recording, found))
+    leads = delineate_leads(recording, found)
+    found, amplitudes = as_sure_as_leads(found, leads), measure_amplitudes(recording, found, leads)
     return Measurements(
         intervals=measure_intervals(recording, found),
         amplitudes=amplitudes,

@@ -9,8 +9,8 @@ records; the other 100 are the test (benchmarks/delineation.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -74,6 +74,25 @@ def delineate_leads(recording: Recording, found: Delineation) -> dict[str, tuple
         lead: tuple(map(LeadBeat, waves["qrs"][row], waves["p"][row], waves["t"][row]))
         for row, lead in enumerate(clean.leads)
     }
+
+
+def as_sure_as_leads(found: Delineation, leads: Mapping[str, Sequence[LeadBeat]]) -> Delineation:
+    """The same marks, each as sure as it is in the median of the leads that show it; 0 where none does.
+
+    How alike a wave is from beat to beat says little of how far off its ends are; how far it stands out of
+    each lead's noise says more (docs/delineation.md).
+    """
+
+    def judged(i: int, name: Name) -> Wave | None:
+        wave: Wave | None = getattr(found.beats[i], name)
+        shown = [own.confidence for beats in leads.values() if (own := getattr(beats[i], name)) is not None]
+        return wave and replace(wave, confidence=float(np.median(shown)) if shown else 0.0)
+
+    beats = [
+        replace(beat, qrs=judged(i, "qrs") or beat.qrs, p=judged(i, "p"), t=judged(i, "t"))
+        for i, beat in enumerate(found.beats)
+    ]
+    return replace(found, beats=tuple(beats))
 
 
 def _of_leads(curves: Curves, found: Delineation, name: Name) -> list[list[Wave | None]]:
