@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from cardiofusion.readers import read_recording
+from cardiofusion.readers.xml import parse_xml, text_of
 from cardiofusion.records import Measurement, Recording
 from cardiofusion.signal import delineate, delineate_leads, measure_amplitudes, measure_voltages
 from cardiofusion.signal.amplitudes import deflections
@@ -93,6 +96,23 @@ def test_noise_lowers_the_confidence_and_widens_the_spread() -> None:
 
 def test_nothing_is_given_in_mv_where_the_gain_is_unknown() -> None:
     assert measured(replace(planted(), calibrated=False)) == {}
+
+
+@pytest.mark.parametrize("file", ["1_03_129DYPRG.XML", "1_04_3191723_ZZDEMOPTONLY.xml"])
+def test_a_device_measured_much_the_same(data_dir: Path, file: str) -> None:
+    """What the cardiograph's own program wrote into the file, in uV."""
+    path = data_dir / "formats" / "philips" / file
+    ours = measured(read_recording(path))
+    tags = {"p": "pamp", "q": "qamp", "r": "ramp", "s": "samp"}
+    off, heights = [], []
+    for lead in parse_xml(path.read_bytes(), file).iter("leadmeasurement"):
+        for name, tag in tags.items():
+            height, found = float(text_of(lead, tag)) / 1000.0, ours[lead.attrib["leadname"]].get(name)
+            if height and found:
+                heights.append(height)
+                off.append(abs(found.value - height) - 0.05 * abs(height))
+    assert len(heights) > 30
+    assert max(off) < 0.04
 
 
 @pytest.mark.parametrize(

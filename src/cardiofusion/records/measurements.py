@@ -8,7 +8,7 @@ from typing import Literal
 
 Regularity = Literal["regular", "irregular", "irregularly irregular"]
 
-UNSURE = 0.7  # confidence below which a value is to be read with care
+UNSURE = 0.6  # confidence below which a value is to be read with care
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def deflections(qrs: Float, rate: float) -> dict[str, int]:
     peaks: list[int] = []
     for first, last in runs:
         peak = int(first + np.argmax(np.abs(qrs[first:last])))
-        if peak in (0, len(qrs) - 1):  # the slope of what comes before or after, as of a raised ST
+        edge = max(abs(qrs[end]) if end in (first, last - 1) else 0.0 for end in (0, len(qrs) - 1))
+        if abs(qrs[peak]) < edge + SMALLEST_MV:  # what leads into P or ST, as where ST is raised
             continue
         if peaks and signs[peaks[-1]] == signs[peak]:
             peaks[-1] = max(peaks[-1], peak, key=lambda at: abs(qrs[at]))
