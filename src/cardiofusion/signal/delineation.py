@@ -20,7 +20,7 @@ from cardiofusion.signal.beats import detect_beats
 from cardiofusion.signal.gaps import readable
 from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.p_waves import p_wave_probability
-from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats
+from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats, realigned
 from cardiofusion.signal.waves import Span
 
 Float = NDArray[np.float64]
@@ -43,7 +43,7 @@ def delineate(recording: Recording) -> Delineation:
     peaks = detect_beats(clean)
     if not len(peaks):
         return Delineation((), rate, 0.0)
-    return _delineate(Curves.of(clean, peaks))
+    return _delineate(realigned(Curves.of(clean, peaks)))
 
 
 def _delineate(curves: Curves) -> Delineation:
