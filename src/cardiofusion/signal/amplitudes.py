@@ -158,7 +158,8 @@ def _extremes(row: Float, places: NDArray[np.intp], positive: bool, rate: float)
 
 
 def _measurement(values: Float, sure: Float) -> Measurement:
-    low, middle, high = np.percentile(values, [25.0, 50.0, 75.0])
+    last = len(values) - 1  # np.percentile takes ten times as long for a dozen numbers
+    low, middle, high = np.interp((0.25 * last, 0.5 * last, 0.75 * last), range(len(values)), np.sort(values))
     spread = float(high - low) / 2.0
     error = spread / (TOLERANCE_MV * len(values) ** 0.5)
     return Measurement(float(middle), "mV", spread, float(np.median(sure)) / (1.0 + error**2), len(values))

@@ -120,20 +120,18 @@ def _own(curve: Float, waves: Sequence[Wave], name: Name, noise: Float, rate: fl
     """From the median of beats of a kind; the ends of all leads are the same in each that no edge cuts."""
     marks = np.array([(wave.onset, wave.peak, wave.offset) for wave in waves])
     onset, offset = np.median(marks[:, [0, 2]] - marks[:, [1]], axis=0).astype(int)
-    margin = round(SEARCHES[name].reach * rate)
+    search = SEARCHES[name]
+    margin = round(search.reach * rate)
     places = marks[:, [1]] + np.arange(onset - margin, offset + margin + 1)
     beats = curve[:, np.clip(places, 0, curve.shape[1] - 1)]
-    median = np.median(beats, axis=1)
+    median, span = np.median(beats, axis=1), (margin, margin + int(offset - onset))
     if len(waves) >= FEW:
         noise = NORMAL * np.median(np.abs(beats - median[:, None]), axis=(1, 2))
-    span = (margin, margin + int(offset - onset))
-    level = _level(median, span, name)
-    off = np.abs(median[:, span[0] : span[1] + 1] - level)
-    peaks = span[0] + np.argmax(off, axis=1)
-    ends = [
-        _ends(row, int(peak), span, SEARCHES[name], rate) for row, peak in zip(median, peaks, strict=True)
-    ]
-    moved = [(first, peak - (margin - onset), last) for (first, last), peak in zip(ends, peaks, strict=True)]
+    off = np.abs(median[:, span[0] : span[1] + 1] - _level(median, span, name))
+    moved = []
+    for row, peak in zip(median, np.argmax(off, axis=1), strict=True):
+        first, last = _ends(row, margin + int(peak), span, search, rate)
+        moved.append((first, peak + onset, last))
     return _Own(np.array(moved, dtype=np.intp), off.max(axis=1), noise, len(waves))
 
 

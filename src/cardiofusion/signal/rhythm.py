@@ -1,6 +1,6 @@
 """How regularly the beats follow each other: counted, and said in words; no diagnosis.
 
-Constants were chosen on the first 100 of LUDB's 200 records; PTB-XL is the test (benchmarks/rhythm.py).
+Constants were chosen on the first 100 of LUDB's 200 records; PTB-XL is the test (benchmarks/measurements.py).
 """
 
 from __future__ import annotations
