@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.metrics import roc_auc
+from cardiofusion.metrics import bootstrap, roc_auc
 from cardiofusion.readers import read_recording
 from cardiofusion.readers.xml import parse_xml, text_of
 from cardiofusion.records import Measurements, lead_name
@@ -30,7 +30,8 @@ REACH = {"P": 0.40, "QRS": 0.70}  # seconds before a wave's peak that hold the o
 ENDS = {"pr": ("P", 0, "QRS", 0), "qrs": ("QRS", 0, "QRS", 2), "qt": ("QRS", 0, "T", 2)}
 CONFIDENCES = (0.0, 0.6, 0.9, 1.01)
 RECORDS, RATE = 200, 500.0
-SINUS = {"SR", "SARRH", "SBRAD", "STACH"}
+RHYTHMS = {"AFIB": {"AFIB"}, "AFLT": {"AFLT"}, "sinus": {"SR", "SARRH", "SBRAD", "STACH"}}
+SEED = 5
 PHILIPS = ("philips/1_03_129DYPRG.XML", "philips/1_04_3191723_ZZDEMOPTONLY.xml")
 PHILIPS_NAMES = {"p": "pamp", "q": "qamp", "r": "ramp", "s": "samp", "r_prime": "rpamp", "t": "tamp"}
 MUSE = "muse/IntroECG_MUSE_example.xml"
@@ -140,22 +141,31 @@ def muse(root: Element) -> dict[tuple[str, str], float]:
 def regularity(ptbxl: Path) -> list[str]:
     """Words by the rhythm that readers coded; how well the typical change without P ranks fibrillation."""
     with (ptbxl / "ptbxl_database.csv").open(encoding="utf-8") as table:
-        coded = [
-            (row["filename_hr"], set(ast.literal_eval(row["scp_codes"]))) for row in csv.DictReader(table)
-        ]
+        rows = list(csv.DictReader(table))
     words: Counter[tuple[str, str]] = Counter()
-    scores: list[tuple[str, float, float]] = []
-    for name, codes in coded:
-        group = "AFIB" if "AFIB" in codes else "AFLT" if "AFLT" in codes else "sinus" if codes & SINUS else ""
-        rhythm = measure_rhythm(delineate(read_recording(ptbxl / f"{name}.hea"))) if group else None
-        if rhythm is not None:
+    scores: list[tuple[str, str, float, float]] = []
+    for row in rows:
+        codes = set(ast.literal_eval(row["scp_codes"]))
+        group = next((name for name, own in RHYTHMS.items() if codes & own), None)
+        path = ptbxl / f"{row['filename_hr']}.hea"
+        rhythm = measure_rhythm(delineate(read_recording(path))) if group else None
+        if group and rhythm:
             words[group, rhythm.regularity] += 1
-            scores.append((group, rhythm.mean_change, rhythm.typical_change * (1.0 - rhythm.p_waves)))
+            without_p = rhythm.typical_change * (1.0 - rhythm.p_waves)
+            scores.append((group, row["patient_id"], rhythm.mean_change, without_p))
     kinds = ("regular", "irregular", "irregularly irregular")
     lines = [f"| coded as | {' | '.join(kinds)} |", "|---|---|---|---|"]
-    lines += [f"| {g} | {' | '.join(str(words[g, k]) for k in kinds)} |" for g in ("sinus", "AFIB", "AFLT")]
-    kept = [one for one in scores if one[0] in ("sinus", "AFIB")]
-    truth = np.array([group == "AFIB" for group, _, _ in kept])
-    change, without_p = (roc_auc(truth, np.array([one[k] for one in kept])) for k in (1, 2))
-    said = f"AUC of AFIB against sinus rhythm (n = {truth.sum()} and {(~truth).sum()})"
-    return [*lines, "", f"{said}: mean change {change:.3f}, typical change without P {without_p:.3f}."]
+    lines += [f"| {g} | {' | '.join(str(words[g, k]) for k in kinds)} |" for g in RHYTHMS]
+    return [*lines, "", _ranked([one for one in scores if one[0] != "AFLT"])]
+
+
+def _ranked(scores: list[tuple[str, str, float, float]]) -> str:
+    """AUC of fibrillation by two of the numbers, patients drawn anew."""
+    groups, patients, *numbers = (np.array(column) for column in zip(*scores, strict=True))
+    truth = (groups == "AFIB").astype(float)
+    said = []
+    for name, score in zip(("mean change", "typical change without P"), numbers, strict=True):
+        low, high = bootstrap(roc_auc, truth, score, patients, np.random.default_rng(SEED))
+        said.append(f"{name} {roc_auc(truth, score):.3f} [{low:.3f}, {high:.3f}]")
+    n = int(truth.sum())
+    return f"AUC of AFIB against sinus rhythm (n = {n} and {len(truth) - n}): {', '.join(said)}."
