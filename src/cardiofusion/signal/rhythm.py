@@ -12,10 +12,7 @@ from cardiofusion.signal.beats import irregularity_of
 from cardiofusion.signal.marks import Delineation
 
 FEW = 4  # beats: fewer tell no rhythm
-IRREGULAR, RESTLESS = (
-    0.06,
-    0.10,
-)  # mean and median change from one RR to the next, over the mean and median RR
+IRREGULAR, RESTLESS = 0.06, 0.10  # mean and median change from one RR to the next, over mean and median RR
 STEEPNESS = 4.0  # of the way from surely below to surely above these, on their logarithm
 
 
