@@ -14,6 +14,7 @@ from cardiofusion.signal.beat_shape import BeatShape, beat_shape
 from cardiofusion.signal.beats import detect_beats
 from cardiofusion.signal.gaps import fill_gaps, missing_share, usable
 from cardiofusion.signal.noise import clipped_seconds, mains, muscle, wander
+from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.placement import ARMS, chest_evidence, limb_evidence
 from cardiofusion.signal.plausibility import amplitude
 from cardiofusion.signal.speed import speed_evidence
@@ -135,6 +136,17 @@ def _trembling(millivolts: float) -> Callable[[NDArray[np.float64], float, Rng],
     return make
 
 
+def _paced(recording: Recording, rng: Rng) -> Recording:
+    """A unipolar pacemaker's spikes: 2 ms, 2 mV in the strongest lead, 60 to 120 ms before each R peak."""
+    signal, rate = recording.signal.copy(), recording.sampling_rate
+    at = detect_beats(recording) - round(rng.uniform(0.06, 0.12) * rate)
+    leads = ELECTRODES @ rng.uniform(-1.0, 1.0, ELECTRODES.shape[1])
+    for sample in range(max(1, round(0.002 * rate))):
+        there = at[(at >= 0) & (at + sample < signal.shape[1])] + sample
+        signal[:, there] += (2.0 * leads / np.abs(leads).max())[:, None].astype(np.float32)
+    return replace(recording, signal=signal)
+
+
 def shape_of(recording: Recording) -> BeatShape | None:
     kept = usable(recording.signal)
     leads = tuple(lead for lead, good in zip(recording.leads, kept, strict=True) if good)
@@ -225,5 +237,6 @@ FAULTS = (
     ),
     Fault("mains hum of 0.05 mV", _noise(_hum(0.05)), _most(mains), ("mains",)),
     Fault("drift of 1 mV at 0.15-0.4 Hz", _noise(_drift(1.0)), _most(wander), ("wander",)),
+    Fault("pacing spikes of 2 mV", _paced, lambda r: float(len(pacing_spikes(r))), ("paced",)),
     Fault("muscle noise of 0.05 mV", _noise(_trembling(0.05)), _most(_muscle), ("muscle_noise",)),
 )

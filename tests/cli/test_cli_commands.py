@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import click
 import jsonschema
@@ -197,9 +198,21 @@ def test_inspect_an_ecg(run, virtual_patient):
     assert found["what"] == "ecg"
     assert found["sampling_rate"] == 100.0
     assert found["unit"] == "mV"
+    assert found["intervals"]["qrs"]["unit"] == "ms"
+    assert set(found["amplitudes"]) == set(found["leads"])
     words = run("inspect", virtual_patient.header)
     assert words.code == 0
     assert "sampling rate: 100" in words.out
+    assert f"  qrs: {found['intervals']['qrs']['value']:g} ms ± " in words.out
+
+
+def test_inspect_an_unfit_ecg_measures_nothing(run, virtual_patient, tmp_path):
+    signal = np.zeros_like(virtual_patient.recording.signal)
+    header = write_recording(replace(virtual_patient.recording, signal=signal), tmp_path / "flat.hea")
+    found = json.loads(run("inspect", header, "--json").out)
+    assert found["quality"] == "unfit"
+    assert found["intervals"] == found["amplitudes"] == {}
+    assert found["rhythm"] is None
 
 
 def test_inspect_a_bundle(run, tiny_bundle, tiny_system):

@@ -86,10 +86,24 @@ def test_an_unknown_lead(refused, tiny_bundle, patient):
 def test_a_flat_ecg_and_one_of_nan(refused, run, tiny_bundle, virtual_patient, tmp_path, value):
     signal = np.full_like(virtual_patient.recording.signal, value)
     header = write_recording(replace(virtual_patient.recording, signal=signal), tmp_path / "flat.hea")
-    refused("assess", tiny_bundle, "--ecg", header)
+    assert "record or export it again" in refused("assess", tiny_bundle, "--ecg", header)
     beside = run("assess", tiny_bundle, "--ecg", header, "--set", "age=61", "--json")
     assert beside.code == 0
     assert "not used" in json.loads(beside.out)["missing"]["ecg"]
+
+
+def test_an_unfit_ecg_is_answered_and_then_refused(run, tiny_bundle, virtual_patient, tmp_path):
+    signal = np.zeros_like(virtual_patient.recording.signal)
+    header = write_recording(replace(virtual_patient.recording, signal=signal), tmp_path / "flat.hea")
+    sheet = tmp_path / "sheet.html"
+    said = run("assess", tiny_bundle, "--ecg", header, "--json", "--html", sheet)
+    found = json.loads(said.out)
+    assert said.code == 2
+    assert "recording.unfit" in said.err
+    assert found["tasks"] == {}
+    assert found["quality"]["grade"] == "unfit"
+    assert "record or export it again" in sheet.read_text("utf-8")
+    assert "Every sample is zero or missing" in run("assess", tiny_bundle, "--ecg", header).out
 
 
 def test_no_ecg_format_at_all(refused, tiny_bundle, tmp_path):

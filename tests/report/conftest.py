@@ -12,10 +12,13 @@ from cardiofusion.records import (
     Assessment,
     Figure,
     Finding,
+    Measurement,
+    Measurements,
     OutOfRange,
     PublishedScores,
     Quality,
     Recording,
+    Rhythm,
     ScoreAbsence,
     ScoreInput,
     ScoreRisk,
@@ -111,7 +114,7 @@ def recording() -> Recording:
 
 
 @pytest.fixture
-def assessment() -> Assessment:
+def assessment(measurements: Measurements) -> Assessment:
     findings = (
         Finding("signal.wander", "note", "baseline wander"),
         Finding("signal.noise", "warning", "muscle noise", "V3"),
@@ -146,6 +149,24 @@ def assessment() -> Assessment:
                 "weight": {"value": None, "unit": "kg"},
             },
         },
+        measurements=measurements,
+    )
+
+
+@pytest.fixture
+def measurements() -> Measurements:
+    """A long PR that is not sure, and a device that says otherwise of it."""
+    times = {"pr": (240.0, 0.4), "qrs": (96.0, 0.99), "qt": (402.0, 0.95), "qtc_bazett": (449.0, 0.95)}
+    intervals = {name: Measurement(value, "ms", 4.0, sure, 9) for name, (value, sure) in times.items()}
+    intervals["heart_rate"] = Measurement(75.0, "/min", 1.0, 0.99, 9)
+    intervals["qrs_axis"] = Measurement(-178.0, "°", 2.0, 0.8, 9)
+    st = {"V2": 0.21, "V3": 0.14, "V4": 0.02}
+    return Measurements(
+        intervals=intervals,
+        amplitudes={lead: {"st": Measurement(mv, "mV", 0.01, 0.97, 9)} for lead, mv in st.items()},
+        voltages={"sokolow_lyon": Measurement(3.62, "mV", 0.1, 0.9, 9)},
+        rhythm=Rhythm("regular", Measurement(800.0, "ms", 6.0, 0.99, 9), 0.01, 0.01, 0.1, 0.8, 0.97),
+        device={"pr": 280.0, "qrs": 98.0, "qtc": 390.0, "qrs_axis": 176.0},
     )
 
 

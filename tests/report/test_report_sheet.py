@@ -31,6 +31,7 @@ def test_everything_stands_in_the_promised_order(assessment: Assessment, recordi
         "Read first",
         "Quality of the ECG",
         "The answer",
+        "Measured in the ECG",
         'class="ecg-paper"',
         "SHAP values for MI",
         "Cross-modal attention",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.records import ClinicalError, InputError, RecordingError, assessment_schema
+from cardiofusion.records import ClinicalError, InputError, assessment_schema
 from cardiofusion.report import assessment_text
 from cardiofusion.simulate import VIRTUAL_SCHEMA, virtual_cohort
 
@@ -165,10 +165,23 @@ def test_nothing_at_all_is_refused(tiny_system):
         assert caught.value.code == "input.nothing"
 
 
-def test_an_unfit_ecg_alone_is_refused(tiny_system, flat):
-    with pytest.raises(RecordingError) as caught:
-        tiny_system.assess(flat)
-    assert caught.value.code == "recording.unfit"
+def test_an_unfit_ecg_alone_is_answered_with_why_and_what_to_do(tiny_system, flat):
+    found = tiny_system.assess(flat)
+    document = holds_together(found)
+    assert found.tasks == found.explanations == {}
+    assert found.phenotype is None
+    assert found.measurements is None
+    assert found.quality is not None
+    assert found.quality.reasons == ("Every sample is zero or missing: record or export it again.",)
+    assert "unfit for reading" in found.warnings[0]
+    assert set(found.quality.reasons) <= set(document["warnings"])
+    assert "not used" in found.missing["ecg"]
+
+
+def test_measurements_are_of_the_ecg_alone(tiny_system, recording, row, both):
+    assert both.measurements == tiny_system.assess(recording, explain=False).measurements
+    assert {"heart_rate", "qrs", "qt"} <= set(both.measurements.intervals)
+    assert tiny_system.assess(row=row).measurements is None
 
 
 def test_an_unfit_ecg_beside_a_row_is_answered_from_the_row_and_said(tiny_system, flat, row):
@@ -183,9 +196,11 @@ def test_an_unfit_ecg_beside_a_row_is_answered_from_the_row_and_said(tiny_system
     assert any("sample is zero" in warning for warning in found.warnings)
 
 
-def test_an_ecg_of_nan_is_refused_alone(tiny_system, changed, recording):
-    with pytest.raises(RecordingError):
-        tiny_system.assess(changed(signal=np.full_like(recording.signal, np.nan)))
+def test_an_ecg_of_nan_is_unfit(tiny_system, changed, recording):
+    found = tiny_system.assess(changed(signal=np.full_like(recording.signal, np.nan)))
+    holds_together(found)
+    assert found.tasks == {}
+    assert found.quality.grade == "unfit"
 
 
 def test_the_same_patient_gets_the_same_answer(tiny_system, recording, row, both):
@@ -228,4 +243,4 @@ def test_any_part_of_a_patient_is_answered_or_refused(tiny_system, changed, pati
     if refusal is None:
         holds_together(found)
     else:
-        assert refusal in {"input.nothing", "recording.unfit", "recording.no_signal"}
+        assert refusal == "input.nothing"

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers import read_recording
 from cardiofusion.records import INDEPENDENT_LEADS, LEADS, Recording, complete_limb_leads
+from cardiofusion.simulate.causes import columns
+from cardiofusion.simulate.ecg import render
+from cardiofusion.simulate.population import draw_causes
 
 # seconds from R, width, height: P, Q, R, S, T
 WAVES = ((-0.16, 0.02, 0.12), (-0.03, 0.008, -0.1), (0.0, 0.012, 1.2), (0.03, 0.01, -0.25), (0.25, 0.05, 0.3))
@@ -78,3 +81,19 @@ def match_beats() -> Callable[..., tuple[int, int, int]]:
         return hits, len(reference) - hits, len(free)
 
     return match
+
+
+@pytest.fixture(scope="session")
+def sinus_hearts() -> Callable[..., tuple[list[Recording], dict[str, NDArray[np.float64]]]]:
+    """sinus_hearts(n, noise): virtual ECGs at 500 Hz of hearts in sinus rhythm, and their causes."""
+    rare = ("afib", "aflt", "junctional", "svt", "av_block_3", "paced", "pvc", "pac", "preexcitation",
+            "dextrocardia", "arm_reversal", "mobitz", "wenckebach", "low_voltage", "bigeminy")  # fmt: skip
+
+    def draw(n: int, noise: bool = False) -> tuple[list[Recording], dict[str, NDArray[np.float64]]]:
+        causes = draw_causes(20 * n, np.random.default_rng(8))
+        flags = columns(causes)
+        chosen = np.flatnonzero(sum(flags[name] > 0 for name in rare) == 0)[:n]
+        signals = render(causes[chosen], np.random.default_rng(9), 500.0, noise=noise)
+        return [Recording(s, 500.0, LEADS) for s in signals], {k: v[chosen] for k, v in flags.items()}
+
+    return draw

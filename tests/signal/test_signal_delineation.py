@@ -99,6 +99,21 @@ def test_an_extra_beat_is_of_another_kind() -> None:
         assert kinds.count(0) >= kinds.count(1)
 
 
+def test_a_beat_whose_s_is_larger_than_its_r_is_no_other_kind() -> None:
+    """R and S 30 ms apart and about as large, in all leads: which of them is the peak differs by beat."""
+    time, beats = np.arange(5000) / RATE, np.arange(0.6, 9.6, 0.8)
+    larger = 1.0 + 0.04 * (np.arange(len(beats)) % 4 == 3)
+    since = time[:, None] - beats
+    curve = np.exp(-0.5 * (since / 0.009) ** 2).sum(axis=1)
+    curve -= (0.99 * larger * np.exp(-0.5 * ((since - 0.03) / 0.009) ** 2)).sum(axis=1)
+    curve += 0.2 * np.exp(-0.5 * ((since - 0.3) / 0.05) ** 2).sum(axis=1)
+    signal = np.stack([curve, 0.9 * curve]).astype(np.float32)
+    found = delineate(Recording(signal, RATE, ("V3", "V4")))
+    assert {beat.kind for beat in found.beats} == {0}
+    peaks = np.array([beat.qrs.peak for beat in found.beats])
+    assert np.ptp(np.diff(peaks)) <= 2
+
+
 def assert_in_order(found: Delineation, samples: int) -> None:
     for beat in found.beats:
         for wave in filter(None, (beat.p, beat.qrs, beat.t)):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cardiofusion.readers import read_recording
-from cardiofusion.records import LEADS, Recording
-from cardiofusion.signal import Beat, Delineation, Interval, Wave, delineate, measure_intervals
+from cardiofusion.records import LEADS, Measurement, Recording
+from cardiofusion.signal import Beat, Delineation, Wave, delineate, measure_intervals
 from cardiofusion.signal.intervals import QTC
 from cardiofusion.simulate.causes import columns
 from cardiofusion.simulate.ecg import render
@@ -19,12 +19,12 @@ from cardiofusion.simulate.population import draw_causes
 RATE = 500.0
 
 
-def measured(recording: Recording) -> dict[str, Interval]:
+def measured(recording: Recording) -> dict[str, Measurement]:
     return measure_intervals(recording, delineate(recording))
 
 
 @pytest.fixture(scope="module")
-def virtual() -> tuple[list[dict[str, Interval]], dict[str, np.ndarray]]:
+def virtual() -> tuple[list[dict[str, Measurement]], dict[str, np.ndarray]]:
     rng = np.random.default_rng(8)
     causes = draw_causes(600, rng)
     flags = columns(causes)
@@ -40,7 +40,7 @@ def virtual() -> tuple[list[dict[str, Interval]], dict[str, np.ndarray]]:
     [("heart_rate", "rate", 3.0), ("pr", "pr", 20.0), ("qrs", "qrs_duration", 20.0)],
 )
 def test_a_virtual_heart_is_measured_as_it_is(
-    virtual: tuple[list[dict[str, Interval]], dict[str, np.ndarray]], name: str, cause: str, within: float
+    virtual: tuple[list[dict[str, Measurement]], dict[str, np.ndarray]], name: str, cause: str, within: float
 ) -> None:
     there = [k for k, one in enumerate(virtual[0]) if name in one]
     assert len(there) > 30
@@ -48,7 +48,9 @@ def test_a_virtual_heart_is_measured_as_it_is(
     assert np.median(np.abs(off)) < within
 
 
-def test_axes_turn_with_the_heart(virtual: tuple[list[dict[str, Interval]], dict[str, np.ndarray]]) -> None:
+def test_axes_turn_with_the_heart(
+    virtual: tuple[list[dict[str, Measurement]], dict[str, np.ndarray]],
+) -> None:
     off = [
         (one["qrs_axis"].value - axis + 180.0) % 360.0 - 180.0
         for one, axis in zip(virtual[0], virtual[1]["qrs_axis"], strict=True)

@@ -9,7 +9,7 @@ import click
 
 from cardiofusion.cli.clinical import read_clinical, read_settings
 from cardiofusion.cli.progress import ConsoleReporter
-from cardiofusion.records import InputError, write_text
+from cardiofusion.records import InputError, RecordingError, write_text
 
 PATH = click.Path(path_type=Path)
 
@@ -37,6 +37,9 @@ def assess(
 
     BUNDLE is a folder, or the name of a bundle that comes with the package: `reference` (where none is
     named) or `original`.
+
+    An ECG that is unfit for reading is still answered, with why and what to do at the bedside; where there is
+    no clinical row either, the command then ends with exit code 2.
 
     Values go by the names of the bundle's columns. Published risk scores (Framingham, SCORE2, PREVENT ...)
     stand beside the model where all that they ask for is there; for them these names are taken too:
@@ -66,10 +69,16 @@ def assess(
         write_text(html, patient_sheet(assessment, recording))
     if as_json:
         click.echo(json.dumps(assessment.to_json(), indent=1, allow_nan=False))
-        return
-    click.echo(assessment_text(assessment))
-    if html:
-        click.echo(f"\nsheet: {html}")
+    else:
+        click.echo(assessment_text(assessment))
+        if html:
+            click.echo(f"\nsheet: {html}")
+    if not assessment.tasks and assessment.quality is not None and assessment.quality.reasons:
+        raise RecordingError(
+            "recording.unfit",
+            f"this ECG is unfit for reading: {' '.join(assessment.quality.reasons)}",
+            "record it again, or give a clinical row",
+        )
 
 
 @click.command()

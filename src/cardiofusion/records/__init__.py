@@ -35,6 +35,7 @@ from cardiofusion.records.leads import (
     lead_name,
     standard_leads,
 )
+from cardiofusion.records.measurements import Measurement, Measurements, Regularity, Rhythm
 from cardiofusion.records.published import (
     OutOfRange,
     PublishedScores,
@@ -72,6 +73,8 @@ __all__ = [
     "Finding",
     "InMemory",
     "InputError",
+    "Measurement",
+    "Measurements",
     "Modality",
     "OutOfRange",
     "PublishedScores",
@@ -79,6 +82,8 @@ __all__ = [
     "Recording",
     "RecordingError",
     "RecordingSource",
+    "Regularity",
+    "Rhythm",
     "ScoreAbsence",
     "ScoreAnswer",
     "ScoreInput",

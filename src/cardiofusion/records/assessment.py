@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from cardiofusion.records.cohort import Alignment, Modality
+from cardiofusion.records.measurements import Measurements
 from cardiofusion.records.published import PublishedScores
 
 NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
@@ -35,6 +36,11 @@ class Quality:
     findings: tuple[Finding, ...] = ()
     leads: Mapping[str, str] = field(default_factory=dict)
     heart_rate: float | None = None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is unfit and what to do at the bedside, one a sentence; none where it is fit."""
+        return tuple(finding.message for finding in self.findings if finding.severity == "unfit")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Assessment:
     missing: what was absent, padded, cropped or imputed -> words. phenotype: None where it cannot be told.
     explanations: task -> {"gradcam", "shap", "attention"} where each is available.
     provenance: bundle hash, version, training data and more. scores: published ones beside the model, None
-    where the row has nothing they ask for.
+    where the row has nothing they ask for. measurements: of the ECG, None without one that is fit to be read.
     """
 
     tasks: Mapping[str, TaskAnswer]
@@ -80,6 +86,7 @@ class Assessment:
     patient: Mapping[str, Any] = field(default_factory=dict)
     notice: str = NOTICE
     scores: PublishedScores | None = None
+    measurements: Measurements | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and finite numbers."""

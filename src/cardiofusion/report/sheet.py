@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording, TaskAnswer
 from cardiofusion.report.heatmap import attention_map
+from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn, render
 from cardiofusion.report.paper import ecg_paper
 from cardiofusion.report.published import scores_part
@@ -85,7 +86,9 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         warnings=assessment.warnings,
         quality=_quality(assessment.quality),
         answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
+        unanswered=_unanswered(assessment),
         scores=scores_part(assessment.scores),
+        measured=measured_part(assessment.measurements),
         ecg=None if recording is None else drawn(_paper(recording, gradcam)),
         ecg_about=_ecg_about(recording, heated, gradcam),
         heat_target=gradcam.get("target"),
@@ -99,6 +102,15 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         provenance=provenance_facts(assessment.provenance),
         bundle_hash=str(assessment.provenance.get("bundle_hash") or ""),
     )
+
+
+def _unanswered(assessment: Assessment) -> str:
+    """Why no task has an answer."""
+    if assessment.quality is not None and assessment.quality.grade == "unfit":
+        return (
+            "Nothing was answered: the ECG is unfit for reading. What to do about it stands with each reason."
+        )
+    return "No task could be answered with what was given."
 
 
 def row_facts(row: Mapping[str, Any]) -> list[Fact]:

@@ -6,7 +6,15 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cardiofusion.records import ALIGNMENT_WORDS, Assessment, PublishedScores, Quality, TaskAnswer
+from cardiofusion.records import (
+    ALIGNMENT_WORDS,
+    Assessment,
+    Measurements,
+    PublishedScores,
+    Quality,
+    TaskAnswer,
+)
+from cardiofusion.report.measured import MeasuredColumn, measured_part
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
 from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
@@ -26,6 +34,7 @@ def _lines(assessment: Assessment) -> Iterator[str]:
         yield from _wrap(f"⚠ WARNING: {warning}", "  ")
     yield from _section("Patient", _patient(assessment.patient))
     yield from _section("Quality", _quality(assessment.quality))
+    yield from _section("Measured in the ECG", _measured(assessment.measurements))
     for name, answer in assessment.tasks.items():
         yield from _section(f"Answer: {spoken(name)}", _answer(answer))
     yield from _section("Published scores", _scores(assessment.scores))
@@ -68,6 +77,24 @@ def _quality(quality: Quality | None) -> Iterator[str]:
     yield f"{quality.grade}{rate}"
     for found in quality.findings:
         yield f"{found.severity}{f' ({found.lead})' if found.lead else ''}: {found.message}"
+
+
+def _measured(measurements: Measurements | None) -> Iterator[str]:
+    part = measured_part(measurements)
+    if part is None:
+        return
+    yield "; ".join(map(_measured_value, part.columns))
+    yield from part.lines
+    for words in part.apart:
+        yield f"⚠ {words}"
+
+
+def _measured_value(column: MeasuredColumn) -> str:
+    """ "PR 240 ms ± 4 (uncertain, device 280)" """
+    doubt = "" if column.confidence == "sure" else column.confidence
+    device = f"device {column.device}" if column.device else ""
+    beside = ", ".join(filter(None, (doubt, device)))
+    return " ".join(filter(None, (column.title, column.value, column.spread, beside and f"({beside})")))
 
 
 def _answer(answer: TaskAnswer) -> Iterator[str]:

@@ -8,8 +8,11 @@ from typing import Any
 
 from cardiofusion.bundle import read_bundle
 from cardiofusion.readers import read_recording
-from cardiofusion.records import InputError
-from cardiofusion.signal import assess_quality
+from cardiofusion.records import InputError, Measurements
+from cardiofusion.signal import assess_quality, measure
+
+DIGITS = {"mV": 3}  # after the point, of what was measured
+DEFLECTIONS = ("p", "q", "r", "s", "r_prime", "st", "t")
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -36,6 +39,7 @@ def describe_text(found: dict[str, Any]) -> str:
 def _ecg(path: Path) -> dict[str, Any]:
     recording = read_recording(path)
     quality = assess_quality(recording)
+    measured = measure(recording) if quality.grade != "unfit" else Measurements()
     return {
         "what": "ecg",
         "record_id": recording.record_id,
@@ -52,6 +56,7 @@ def _ecg(path: Path) -> dict[str, Any]:
         "quality": quality.grade,
         "heart_rate": None if quality.heart_rate is None else round(quality.heart_rate, 1),
         "findings": [asdict(finding) for finding in quality.findings],
+        **{name: found for name, found in asdict(measured).items() if name != "device"},
         "measured_by_device": dict(recording.measured),
         "notes": dict(recording.notes),
     }
@@ -94,14 +99,21 @@ def _words(value: Any) -> str:
 def _short(entry: Any) -> str:
     if not isinstance(entry, dict):
         return str(entry)
+    if set(entry) == {"value", "unit", "spread", "confidence", "n"}:
+        value, spread = (
+            f"{round(entry[key], DIGITS.get(entry['unit'], 0)):g}" for key in ("value", "spread")
+        )
+        return f"{value} {entry['unit']} ± {spread}, confidence {entry['confidence']:.2f}, n = {entry['n']}"
     if set(entry) == {"value", "low", "high", "n", "data"}:
         numbers = [entry[key] for key in ("value", "low", "high")]
         shown = ["-" if number is None else f"{number:.3f}" for number in numbers]
         return f"{shown[0]} [{shown[1]} to {shown[2]}], n = {entry['n']:,}, {entry['data']}"
     if set(entry) == {"code", "severity", "message", "lead"}:
         return f"{entry['severity']}: {entry['message']}"
+    if set(entry) <= set(DEFLECTIONS):
+        return ", ".join(f"{name} {one['value']:+.2f}" for name, one in entry.items()) + " mV"
     return "; ".join(
-        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else _short(value)}"
         for name, value in entry.items()
         if value not in ("", None, [], False)
     )

@@ -29,7 +29,6 @@ from cardiofusion.records import (
     Modality,
     Quality,
     Recording,
-    RecordingError,
     Task,
     TaskAnswer,
     Value,
@@ -38,9 +37,11 @@ from cardiofusion.runtime.admission import PATIENT_KEYS, identity_warnings, popu
 from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
 from cardiofusion.runtime.scores import patient_scores, with_score_inputs
-from cardiofusion.signal import CanonicalECG, assess_quality, canonical
+from cardiofusion.signal import CanonicalECG, assess_quality, canonical, measure
 
 Row = NDArray[np.float64]
+
+UNFIT = "This ECG is unfit for reading: nothing that follows comes from it."
 
 
 class System:
@@ -110,9 +111,9 @@ class System:
     ) -> Assessment:
         """Everything the system says about one patient.
 
+        An ECG that is unfit answers no task: `quality` says why, and what to do at the bedside.
         row: values by the names of the bundle's columns, and of SCORE_INPUTS for published scores beside it.
-        Raises InputError where neither an ECG nor a row is given or neither can be used, RecordingError and
-        ClinicalError for input that cannot be read as what it claims to be.
+        Raises InputError where neither an ECG nor a row is given, ClinicalError for a value that cannot be.
         """
         given = {name: value for name, value in (row or {}).items() if value is not None}
         values = {name: value for name, value in given.items() if name not in PATIENT_KEYS}
@@ -125,7 +126,8 @@ class System:
                 "give one of them; `cardiofusion inspect BUNDLE` shows its columns",
             )
         quality = None if recording is None else assess_quality(recording)
-        ecg = self._usable(recording, quality, encoded_row)
+        fit = None if quality is None or quality.grade == "unfit" else recording
+        ecg = None if fit is None or self.manifest.canonical is None else canonical(fit)
         seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
         answers = self.answer_encoded(encoded, encoded_row)
@@ -139,6 +141,7 @@ class System:
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row),
             scores=patient_scores(self._columns, known, recording),
+            measurements=None if fit is None else measure(fit),
         )
 
     def _own(self, known: Row) -> Row | None:
@@ -148,23 +151,6 @@ class System:
 
     def _encoded(self, ecg: CanonicalECG) -> Encoded:
         return self.encoder(ecg.signal[None], ecg.present[None])
-
-    def _usable(
-        self, recording: Recording | None, quality: Quality | None, row: Row | None
-    ) -> CanonicalECG | None:
-        """The canonical ECG; None where it is unfit and a row can answer instead."""
-        if recording is None or self.manifest.canonical is None:
-            return None
-        unfit = [f.message for f in quality.findings if f.severity == "unfit"] if quality else []
-        if unfit and row is not None:
-            return None
-        if unfit:
-            raise RecordingError(
-                "recording.unfit",
-                f"this ECG cannot be read: {unfit[0]}",
-                "record it again, or give a clinical row",
-            )
-        return canonical(recording)
 
     def answer_encoded(self, encoded: Encoded | None, row: Row | None) -> dict[str, TaskAnswer]:
         """The same of an ECG that the encoder has seen already: boosters, fusion, calibration, sets."""
@@ -230,6 +216,8 @@ class System:
         lines = [*identity_warnings(recording, shown, given)]
         for of, population in self._populations(answers):
             lines += [f"{of}{line}" for line in population_warnings(population, recording, quality, shown)]
+        if quality is not None and quality.grade == "unfit":
+            lines.append(UNFIT)
         if quality is not None:
             lines += [f.message for f in quality.findings if f.severity in ("unfit", "warning")]
         lines += [self._proxy(name, a.alignment) for name, a in answers.items() if a.alignment != "matched"]

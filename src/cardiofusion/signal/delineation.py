@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording
 from cardiofusion.signal.beats import detect_beats
-from cardiofusion.signal.gaps import fill_gaps, usable
+from cardiofusion.signal.gaps import readable
 from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.p_waves import p_wave_probability
-from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats
+from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats, realigned
 from cardiofusion.signal.waves import Span
 
 Float = NDArray[np.float64]
@@ -37,15 +37,13 @@ P_OVERLAP = (0.06, 0.03)  # seconds that a P may reach into the T before and the
 
 def delineate(recording: Recording) -> Delineation:
     """Every beat's waves; no beats where none can be made out or the rate is below LOWEST_RATE."""
-    rate, alive = recording.sampling_rate, usable(recording.signal)
-    if rate < LOWEST_RATE or not alive.any():
+    rate, clean = recording.sampling_rate, readable(recording)
+    if rate < LOWEST_RATE or clean is None:
         return Delineation((), rate, 0.0)
-    leads = tuple(lead for lead, good in zip(recording.leads, alive, strict=True) if good)
-    clean = replace(recording, signal=fill_gaps(recording.signal[alive]), leads=leads)
     peaks = detect_beats(clean)
     if not len(peaks):
         return Delineation((), rate, 0.0)
-    return _delineate(Curves.of(clean, peaks))
+    return _delineate(realigned(Curves.of(clean, peaks)))
 
 
 def _delineate(curves: Curves) -> Delineation:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cardiofusion.records import Recording
 
 # A lead with less than half of its samples is more guess than signal.
 MOST_MISSING = 0.5
@@ -39,3 +43,12 @@ def usable(signal: NDArray[np.float32]) -> NDArray[np.bool_]:
     highest = np.where(finite, signal, -np.inf).max(axis=-1)
     lowest = np.where(finite, signal, np.inf).min(axis=-1)
     return np.asarray((highest - lowest >= FLAT_MV) & (missing_share(signal) <= MOST_MISSING))
+
+
+def readable(recording: Recording) -> Recording | None:
+    """Its usable leads, without gaps; None where there is none."""
+    alive = usable(recording.signal)
+    if not alive.any():
+        return None
+    leads = tuple(lead for lead, good in zip(recording.leads, alive, strict=True) if good)
+    return replace(recording, signal=fill_gaps(recording.signal[alive]), leads=leads)

@@ -7,12 +7,12 @@ Cardiol 1992;70:797) and Hodges (J Am Coll Cardiol 1983;1:694). Axes from the ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import Recording, complete_limb_leads
+from cardiofusion.records import Measurement, Recording, complete_limb_leads
 from cardiofusion.signal.bandpass import bandpass
 from cardiofusion.signal.beats import rate_of
 from cardiofusion.signal.gaps import fill_gaps
@@ -24,19 +24,6 @@ SMALLEST_AREA = 1e-4  # mV s: the direction of less is noise
 WAVES = ("p", "qrs", "t")
 
 
-@dataclass(frozen=True)
-class Interval:
-    """value: the median over beats, in ms (degrees for axes, beats a minute for the rate). spread: half the
-    interquartile range over beats, in the same unit. confidence: 0 to 1, the median of the waves it rests on.
-    n: beats.
-    """
-
-    value: float
-    spread: float
-    confidence: float
-    n: int
-
-
 QTC: Mapping[str, Callable[[float, float], float]] = {  # of QT in ms and RR in s
     "qtc_bazett": lambda qt, rr: qt / rr**0.5,
     "qtc_fridericia": lambda qt, rr: qt / rr ** (1.0 / 3.0),
@@ -45,7 +32,7 @@ QTC: Mapping[str, Callable[[float, float], float]] = {  # of QT in ms and RR in 
 }
 
 
-def measure_intervals(recording: Recording, found: Delineation) -> dict[str, Interval]:
+def measure_intervals(recording: Recording, found: Delineation) -> dict[str, Measurement]:
     """heart_rate, pr, p_duration, qrs, qt, QTc by four formulas, p_axis, qrs_axis, t_axis.
 
     What cannot be told is not there. Beats of the commonest shape count; the rate is that of all.
@@ -65,13 +52,15 @@ def measure_intervals(recording: Recording, found: Delineation) -> dict[str, Int
     return intervals | _axes(recording, beats)
 
 
-def _interval(values: Sequence[tuple[float, float]]) -> Interval:
+def _interval(values: Sequence[tuple[float, float]]) -> Measurement:
     lengths, confidences = np.array(values).T
     low, middle, high = np.percentile(lengths, [25.0, 50.0, 75.0])
-    return Interval(float(middle), float(high - low) / 2.0, float(np.median(confidences)), len(lengths))
+    return Measurement(
+        float(middle), "ms", float(high - low) / 2.0, float(np.median(confidences)), len(lengths)
+    )
 
 
-def _by_rate(found: Delineation, qt: Interval | None) -> dict[str, Interval]:
+def _by_rate(found: Delineation, qt: Measurement | None) -> dict[str, Measurement]:
     """The mean rate of all beats, and QT corrected for it."""
     peaks = np.array([beat.qrs.peak for beat in found.beats], dtype=np.intp)
     mean = rate_of(peaks, found.sampling_rate)
@@ -79,17 +68,14 @@ def _by_rate(found: Delineation, qt: Interval | None) -> dict[str, Interval]:
         return {}
     low, high = np.percentile(60.0 * found.sampling_rate / np.diff(peaks), [25.0, 75.0])
     sure = float(np.median([beat.qrs.confidence for beat in found.beats]))
-    rate = Interval(mean, float(high - low) / 2.0, sure, len(peaks) - 1)
+    rate = Measurement(mean, "/min", float(high - low) / 2.0, sure, len(peaks) - 1)
     if qt is None:
         return {"heart_rate": rate}
-    corrected = {
-        name: Interval(formula(qt.value, 60.0 / mean), qt.spread, qt.confidence, qt.n)
-        for name, formula in QTC.items()
-    }
+    corrected = {name: replace(qt, value=formula(qt.value, 60.0 / mean)) for name, formula in QTC.items()}
     return {"heart_rate": rate, **corrected}
 
 
-def _axes(recording: Recording, beats: Sequence[Beat]) -> dict[str, Interval]:
+def _axes(recording: Recording, beats: Sequence[Beat]) -> dict[str, Measurement]:
     """Frontal axes; none without two limb leads."""
     signal, leads = complete_limb_leads(fill_gaps(recording.signal), recording.leads)
     if not {"I", "aVF"} <= set(leads):
@@ -104,13 +90,13 @@ def _axes(recording: Recording, beats: Sequence[Beat]) -> dict[str, Interval]:
     return axes
 
 
-def _axis(areas: NDArray[np.float64], confidences: Sequence[float]) -> Interval:
+def _axis(areas: NDArray[np.float64], confidences: Sequence[float]) -> Measurement:
     """Of the median area [beat, 2]; spread over beats, across the seam at 180 degrees too."""
     middle, *angles = np.degrees(
         np.arctan2(AVF_OVER_I * (both := np.vstack([np.median(areas, axis=0), areas]))[:, 1], both[:, 0])
     )
     low, high = np.percentile((np.array(angles) - middle + 180.0) % 360.0 - 180.0, [25.0, 75.0])
-    return Interval(float(middle), float(high - low) / 2.0, float(np.median(confidences)), len(areas))
+    return Measurement(float(middle), "°", float(high - low) / 2.0, float(np.median(confidences)), len(areas))
 
 
 def _net_area(pair: NDArray[np.float32], wave: Wave, beat: Beat, rate: float) -> NDArray[np.float64]:

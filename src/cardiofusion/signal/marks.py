@@ -27,6 +27,15 @@ class Beat:
     t: Wave | None = None
 
 
+@dataclass(frozen=True)
+class LeadBeat:
+    """One lead's own waves of a beat. A wave that does not stand out from the lead's noise is None."""
+
+    qrs: Wave | None = None
+    p: Wave | None = None
+    t: Wave | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Delineation:
     """The beats in order; p_waves: 0 to 1, how surely the rhythm has P waves before its QRS."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ SPIKE_SECONDS = 0.012  # on either side of a pacing spike, drawn as a straight l
 USUAL_RR = 0.9  # seconds, of a single beat
 BEFORE, AFTER = (0.40, 0.7), (0.70, 0.95)  # of a median beat: seconds, and at most this share of RR
 ALIKE, ALIKE_SECONDS = 0.8, 0.08  # correlation of QRS shapes of one kind, on either side of R
+STRAY, THE_SAME = 0.04, 0.9  # seconds that an R peak may be off, correlation of a beat put right
 FEW = 3  # beats of a kind: below it none can be compared with the others
 T_LATEST, T_SHARE, T_BEFORE_NEXT, T_AFTER_QRS = 0.62, 0.72, 0.03, 0.04  # s after R, of QRS to QRS, s, s
 P_EARLIEST, P_BEFORE_QRS = 0.30, 0.012  # seconds before the QRS
@@ -40,7 +41,7 @@ class Curves:
     @classmethod
     def of(cls, recording: Recording, peaks: NDArray[np.intp]) -> Curves:
         rate = recording.sampling_rate
-        signal = bandpass(_without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
+        signal = bandpass(without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
         rr = float(np.median(np.diff(peaks))) if len(peaks) > 1 else USUAL_RR * rate
         p_curve, t_curve = (smoothed(signal, seconds, rate) for seconds in (P_SMOOTH, T_SMOOTH))
         return cls(signal, p_curve, t_curve, peaks, rate, rr)
@@ -76,6 +77,25 @@ class Kind:
     p: Span | None
     t: Span | None
     others: dict[int, Float]
+
+
+def realigned(curves: Curves) -> Curves:
+    """R peaks moved to where a beat is like the others: now R, now S may be the larger deflection."""
+    half, reach = (round(seconds * curves.rate) for seconds in (ALIKE_SECONDS, STRAY))
+    margin, peaks = half + reach, curves.peaks.copy()
+    whole = np.flatnonzero((peaks >= margin) & (peaks + margin < curves.length))
+    if len(whole) < FEW:
+        return curves
+    typical = np.median(curves.around(curves.signal, whole, half, half), axis=1)
+    shifts = np.arange(-reach, reach + 1)
+    for i in whole:
+        start = peaks[[i]] - half
+        if correlations(curves.signal, typical, start)[0] > ALIKE:
+            continue
+        alike = correlations(curves.signal, typical, start + shifts)
+        if alike.max() > THE_SAME:
+            peaks[i] += shifts[np.argmax(alike)]
+    return replace(curves, peaks=peaks)
 
 
 def kinds_of_beats(curves: Curves) -> list[Kind]:
@@ -168,7 +188,7 @@ def correlations(curve: Float, wanted: Float, starts: NDArray[np.intp]) -> Float
     return np.asarray(common / np.sqrt(np.where(energy > 0.0, energy, 1.0)))
 
 
-def _without_spikes(recording: Recording) -> NDArray[np.float32]:
+def without_spikes(recording: Recording) -> NDArray[np.float32]:
     """The signal with straight lines where a pacemaker fired."""
     spikes, signal = pacing_spikes(recording), recording.signal
     if not len(spikes):

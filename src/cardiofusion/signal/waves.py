@@ -96,8 +96,8 @@ def bump(beat: Float, start: int, end: int, shape: Shape, rate: float) -> Span |
     low, high = max(start, peak - reach), min(end, peak + reach)
     if min(peak - low, high - peak) < SHORTEST:
         return None
-    onset = _gone(steepness, peak, low, shape.shares[0])
-    return Span(onset, peak, _gone(steepness, peak, high, shape.shares[1]), float(over[best]))
+    onset = gone(steepness, peak, low, shape.shares[0])
+    return Span(onset, peak, gone(steepness, peak, high, shape.shares[1]), float(over[best]))
 
 
 def _over_chord(beat: Float, at: NDArray[np.intp], start: int, end: int, half: int) -> Float:
@@ -109,7 +109,7 @@ def _over_chord(beat: Float, at: NDArray[np.intp], start: int, end: int, half: i
     return np.asarray(np.sqrt((off**2).mean(axis=0)))
 
 
-def _gone(steepness: Float, peak: int, limit: int, share: float) -> int:
+def gone(steepness: Float, peak: int, limit: int, share: float) -> int:
     """From the steepest moment between peak and limit outwards: where the slope falls below its share."""
     way = np.arange(peak, limit, 1 if limit > peak else -1)
     steepest = int(np.argmax(steepness[way]))

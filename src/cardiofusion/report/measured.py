@@ -1,0 +1,119 @@
+"""Measured intervals, axes and rhythm in words, the device's own values beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cardiofusion.records import Measurement, Measurements, Rhythm
+from cardiofusion.report.wording import SPACE, percent
+
+COLUMNS: Mapping[str, tuple[str, str | None]] = {  # interval -> title, its name among what devices measure
+    "heart_rate": ("Rate", "heart_rate"),
+    "pr": ("PR", "pr"),
+    "qrs": ("QRS", "qrs"),
+    "qt": ("QT", "qt"),
+    "qtc_bazett": ("QTc Bazett", "qtc"),
+    "qtc_fridericia": ("QTc Fridericia", None),
+    "p_axis": ("P axis", "p_axis"),
+    "qrs_axis": ("QRS axis", "qrs_axis"),
+    "t_axis": ("T axis", "t_axis"),
+}
+APART: Mapping[str, float] = {"ms": 30.0, "°": 30.0, "/min": 10.0}  # more is worth a look at the tracing
+SURE = 0.9  # confidence from which nothing need be added
+ST_MV = 0.1  # deviation that is named
+VOLTAGES: Mapping[str, str] = {"sokolow_lyon": "Sokolow-Lyon", "cornell": "Cornell"}
+NOT_TOLD = "–"
+
+
+@dataclass(frozen=True)
+class MeasuredColumn:
+    """One value in words; `device` is empty where no device measured it."""
+
+    title: str
+    value: str
+    spread: str
+    sure: bool
+    confidence: str
+    device: str
+
+
+@dataclass(frozen=True)
+class MeasuredPart:
+    """columns: by value. lines: rhythm, ST and voltages in words. apart: where the device says otherwise."""
+
+    columns: tuple[MeasuredColumn, ...]
+    has_device: bool
+    lines: tuple[str, ...]
+    apart: tuple[str, ...]
+
+
+def measured_part(measurements: Measurements | None) -> MeasuredPart | None:
+    """None where nothing was measured."""
+    if measurements is None or not measurements.intervals:
+        return None
+    columns = tuple(_column(name, measurements) for name in COLUMNS)
+    return MeasuredPart(
+        columns=columns,
+        has_device=any(column.device for column in columns),
+        lines=tuple(_lines(measurements)),
+        apart=tuple(_apart(measurements)),
+    )
+
+
+def measured_value(one: Measurement) -> str:
+    """ "162 ms", "0.21 mV", "-12°" """
+    digits = 2 if one.unit == "mV" else 0
+    return f"{one.value:.{digits}f}{'' if one.unit == '°' else SPACE}{one.unit}"
+
+
+def _column(name: str, measurements: Measurements) -> MeasuredColumn:
+    title, by_device = COLUMNS[name]
+    one, device = measurements.intervals.get(name), measurements.device.get(by_device or "")
+    said = "" if device is None else f"{device:.0f}"
+    if one is None:
+        return MeasuredColumn(title, NOT_TOLD, "", True, "cannot be told", said)
+    return MeasuredColumn(title, measured_value(one), f"± {one.spread:.0f}", one.sure, _confidence(one), said)
+
+
+def _confidence(one: Measurement | Rhythm) -> str:
+    if one.confidence >= SURE:
+        return "sure"
+    return "fairly sure" if one.sure else "uncertain"
+
+
+def _lines(measurements: Measurements) -> Iterator[str]:
+    if measurements.rhythm:
+        yield _rhythm(measurements.rhythm)
+    st = {lead: found["st"] for lead, found in measurements.amplitudes.items() if "st" in found}
+    if st:
+        named = [
+            f"{lead} {one.value:+.2f}" for lead, one in st.items() if one.sure and abs(one.value) >= ST_MV
+        ]
+        level = f"{ST_MV:g}{SPACE}mV or more off the level before the QRS"
+        yield f"ST {level}: {', '.join(named) or 'in no lead'}"
+    if measurements.voltages:
+        yield ", ".join(
+            f"{VOLTAGES[name]} voltage {measured_value(one)}{'' if one.sure else ' (uncertain)'}"
+            for name, one in measurements.voltages.items()
+        )
+
+
+def _rhythm(rhythm: Rhythm) -> str:
+    shapes = f", {percent(rhythm.other_shapes)} of beats of another shape" if rhythm.other_shapes else ""
+    p_waves = "P waves before the QRS" if rhythm.p_waves >= 0.5 else "no P waves made out before the QRS"
+    rr = f"RR {measured_value(rhythm.rr)} ± {rhythm.rr.spread:.0f}"
+    return f"Rhythm: {rhythm.regularity} ({_confidence(rhythm)}); {rr}{shapes}; {p_waves}"
+
+
+def _apart(measurements: Measurements) -> Iterator[str]:
+    """Not of QTc: devices seldom say by which formula."""
+    for name, (title, by_device) in COLUMNS.items():
+        one, device = measurements.intervals.get(name), measurements.device.get(by_device or "")
+        if one is None or device is None or by_device == "qtc":
+            continue
+        off = one.value - device
+        if one.unit == "°":
+            off = (off + 180.0) % 360.0 - 180.0
+        if abs(off) > APART[one.unit]:
+            yield f"{title}: {measured_value(one)} here, {device:.0f} by the device: look at the tracing"
