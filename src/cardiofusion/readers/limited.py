@@ -266,4 +266,10 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     ours = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [ours, os.environ.get("PYTHONPATH")]))
-    return {**kept, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **kept,
+        **dict.fromkeys(_THREADS, "1"),
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "RUST_BACKTRACE": "0",
+    }
