@@ -6,7 +6,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table tabular transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -95,6 +95,9 @@ peers-delineation: ## NeuroKit2, in an environment of its own
 
 delineation: $(VENV)/.dev ## P, QRS and T on LUDB beside NeuroKit2, into docs/delineation.md
 	$(BIN)/python benchmarks/delineation.py --write docs/delineation.md
+
+readers-table: $(VENV)/.dev ## ECG readers: held against others, mutants, speed (15 minutes), into docs/formats.md and README
+	$(BIN)/python benchmarks/readers.py --write docs/formats.md
 
 tabular: setup ## the clinical row's models beside peers: cardio70k, NHANES I, MUSIC, one row's time, into docs/tabular.md
 	$(BIN)/python benchmarks/tabular.py --write docs/tabular.md

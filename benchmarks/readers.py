@@ -3,8 +3,8 @@
     python benchmarks/readers.py [--mutants N] [--write docs/formats.md]
 
 A mutant that is read counts as right where leads, rate, length, missing samples and every mV (to a step of
-the ECG) are those of the file before the change, and as wrong where any of these differs, whatever caused it. A
-change that makes another sound file, checksums included, counts apart. A wrong one is flagged where
+the ECG) are those of the file before the change, and as wrong where any of these differs, whatever caused it.
+A change that makes another sound file, checksums included, counts apart. A wrong one is flagged where
 `assess_quality` warns of something that it does not find in the unchanged file; that no checksum vouches for
 it (`unverified`) is noted in any case. Peers give neither flags nor notes.
 
