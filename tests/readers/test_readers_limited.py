@@ -189,7 +189,8 @@ os.environ["F"] = {str(tmp_path / "pid")!r}
 subprocess.Popen([sys.executable, "-c", {child!r}])
 time.sleep(60)
 """
-    assert refused(body, seconds=3.0) == "recording.too_slow"
+    with LimitedReader(command=command(body), seconds=3.0) as reader:  # a file that no pipe holds
+        assert code_of(lambda: reader.read(MINUTES, "a.csv")) == "recording.too_slow"
     pid = int((tmp_path / "pid").read_text())
     for _ in range(100):
         if not _running(pid):

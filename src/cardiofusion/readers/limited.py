@@ -33,6 +33,7 @@ START_SECONDS = 60.0
 DYING_SECONDS = 2.0  # from the end of its answers to its own
 READS_A_WORKER = 500
 
+SPENT = -getattr(signal, "SIGXCPU", 1 << 20)  # the status of a process whose processor time is over
 MODULE = "cardiofusion.readers.worker"
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "TMPDIR", "TEMP")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -213,7 +214,7 @@ class _Worker:
         if not isinstance(error, WireError) or isinstance(error, GoneError):
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(DYING_SECONDS)
-        if expired.is_set() or self._process.returncode == -getattr(signal, "SIGXCPU", 0):
+        if expired.is_set() or self._process.returncode == SPENT:
             return RecordingError(
                 "recording.too_slow",
                 f"{name} takes too long to read",
