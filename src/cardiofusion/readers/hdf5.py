@@ -217,15 +217,19 @@ def _check_stored(dataset: h5py.Dataset, first: int, last: int, size: int, what:
 def _check_chunk(
     dataset: h5py.Dataset, corner: tuple[int, ...], chunk_bytes: int, size: int, what: str
 ) -> None:
-    """HDF5 inflates without a bound, so here it is done with one first."""
+    """HDF5 inflates without a bound, so here it is done with one first.
+
+    Of a chunk that a damaged index lists, but does not find again, HDF5 would read zeros.
+    """
     info: Any = dataset.id.get_chunk_info_by_coord(corner)
     if info.byte_offset is None or info.byte_offset + info.size > size:
         raise _truncated(what)
     if info.filter_mask:
         raise RecordingError("recording.version", f"{what} has chunks without the filters of others", HINT)
+    stored = dataset.id.read_direct_chunk(corner)[1]
     held = info.size
     if DEFLATE in _filters(dataset):
-        held = _inflated(dataset.id.read_direct_chunk(corner)[1], chunk_bytes + CHECKSUM_BYTES, what)
+        held = _inflated(stored, chunk_bytes + CHECKSUM_BYTES, what)
     if held not in {chunk_bytes, chunk_bytes + CHECKSUM_BYTES}:
         raise _truncated(what)
 
