@@ -6,7 +6,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation quality quality-reference tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -101,6 +101,9 @@ quality-reference: setup ## what beats usually look like, for quality to judge b
 
 quality: setup ## planted faults found, and false alarms, into docs/quality.md
 	$(BIN)/python benchmarks/quality.py --write docs/quality.md
+
+readers-table: $(VENV)/.dev ## ECG readers: held against others, mutants, speed (15 minutes), into docs/formats.md and README
+	$(BIN)/python benchmarks/readers.py --write docs/formats.md
 
 tabular: setup ## the clinical row's models beside peers: cardio70k, NHANES I, MUSIC, one row's time, into docs/tabular.md
 	$(BIN)/python benchmarks/tabular.py --write docs/tabular.md

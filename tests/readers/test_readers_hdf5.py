@@ -259,6 +259,21 @@ def test_chunks_that_unfold_beyond_their_size() -> None:
     assert refusal(with_chunk(RAW[:-1])) == "recording.truncated"
 
 
+def test_no_chunk_with_a_checksum_is_read_as_zeros() -> None:
+    """A damaged index may list a chunk that it does not find again: HDF5 then fills its place."""
+    content = written(np.ones((1, 4096, 12), np.float32), fletcher32=True)
+    index = content.index(b"TREE", content.index(b"tracings"))
+    refused = 0
+    for position in range(index, index + 900):
+        try:
+            signal = decode(content[:position] + b"\x80" + content[position + 1 :], "e.hdf5").signal
+        except RecordingError:
+            refused += 1
+        else:
+            assert (signal == 1.0).all(), position
+    assert 0 < refused < 900
+
+
 def test_filters_and_chunks_that_are_refused() -> None:
     def declared(**how: Any) -> bytes:
         return with_tracings(lambda file: file.create_dataset("tracings", (1, 4096, 12), "f4", **how))

@@ -1,6 +1,15 @@
-"""Files to `Recording`: one format a file, sniffed by name and content. Never a guessed unit."""
+"""Files to `Recording`: one format a file, recognised by what it holds. Never a guessed unit."""
 
 from cardiofusion.readers.files import find_recordings, read_bytes, read_files, read_recording
+from cardiofusion.readers.limited import LimitedReader, read_limited
 from cardiofusion.readers.source import RecordingFile
 
-__all__ = ["RecordingFile", "find_recordings", "read_bytes", "read_files", "read_recording"]
+__all__ = [
+    "LimitedReader",
+    "RecordingFile",
+    "find_recordings",
+    "read_bytes",
+    "read_files",
+    "read_limited",
+    "read_recording",
+]

@@ -38,6 +38,7 @@ SAMPLES = 4096
 MAX_TRACINGS = 1_000_000  # CODE has 2.3 million in all, CODE-15% 20,001 a file
 MAX_CHUNK_BYTES = 1 << 26
 MAX_CHUNKS = 1 << 12  # of one tracing, or of the ids
+MAX_UNFOLDED = 1 << 27  # bytes of all these chunks; 62 MB for a tracing as h5py lays out 20,001
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3  # filters that come with HDF5 itself
 CHECKED = frozenset({DEFLATE, FLETCHER32})  # of which every chunk carries a checksum (zlib's: Adler-32)
 CHECKSUM_BYTES = 4
@@ -202,11 +203,12 @@ def _check_stored(dataset: h5py.Dataset, first: int, last: int, size: int, what:
     starts += [
         range(0, extent, step) for extent, step in zip(dataset.shape[1:], dataset.chunks[1:], strict=True)
     ]
-    if chunk_bytes > MAX_CHUNK_BYTES or math.prod(map(len, starts)) > MAX_CHUNKS:
+    count = math.prod(map(len, starts))
+    if chunk_bytes > MAX_CHUNK_BYTES or count > MAX_CHUNKS or count * chunk_bytes > MAX_UNFOLDED:
         raise RecordingError(
             "recording.size",
-            f"{what} has chunks of {chunk_bytes:,} bytes",
-            f"at most {MAX_CHUNK_BYTES:,} are read",
+            f"{what} has {count:,} chunks of {chunk_bytes:,} bytes",
+            f"at most {MAX_CHUNK_BYTES:,} are read of each, {MAX_UNFOLDED:,} of all",
         )
     for corner in itertools.product(*starts):
         _check_chunk(dataset, corner, chunk_bytes, size, what)
@@ -215,15 +217,19 @@ def _check_stored(dataset: h5py.Dataset, first: int, last: int, size: int, what:
 def _check_chunk(
     dataset: h5py.Dataset, corner: tuple[int, ...], chunk_bytes: int, size: int, what: str
 ) -> None:
-    """HDF5 inflates without a bound, so here it is done with one first."""
+    """HDF5 inflates without a bound, so here it is done with one first.
+
+    Of a chunk that a damaged index lists, but does not find again, HDF5 would read zeros.
+    """
     info: Any = dataset.id.get_chunk_info_by_coord(corner)
     if info.byte_offset is None or info.byte_offset + info.size > size:
         raise _truncated(what)
     if info.filter_mask:
         raise RecordingError("recording.version", f"{what} has chunks without the filters of others", HINT)
+    stored = dataset.id.read_direct_chunk(corner)[1]
     held = info.size
     if DEFLATE in _filters(dataset):
-        held = _inflated(dataset.id.read_direct_chunk(corner)[1], chunk_bytes + CHECKSUM_BYTES, what)
+        held = _inflated(stored, chunk_bytes + CHECKSUM_BYTES, what)
     if held not in {chunk_bytes, chunk_bytes + CHECKSUM_BYTES}:
         raise _truncated(what)
 

@@ -16,6 +16,7 @@ from cardiofusion.records import RecordingError
 MAGIC = b"PAR1"
 TAIL_BYTES = 8  # the footer's length and the magic
 MAX_UNPACKED = 1 << 28  # bytes of all pages
+MAX_INFLATION, SPARE_BYTES = 32, 1 << 23  # times the file's size, and what small files may take anyway
 MAX_DEPTH = 16
 HINT = "write the file again"
 
@@ -41,16 +42,17 @@ def check_pages(content: bytes, name: str) -> bool:
         raise RecordingError("recording.truncated", f"{name} has no end of a Parquet file", HINT)
     footer = Thrift(content[-TAIL_BYTES - length : -TAIL_BYTES]).fields()
     unpacked, checked = 0, True
+    most = min(MAX_UNPACKED, SPARE_BYTES + MAX_INFLATION * len(content))
     for group in footer[_ROW_GROUPS]:
         for chunk in group[_COLUMNS]:
             for page in _pages(content, chunk, group[_ROWS], name):
                 unpacked += page[_UNPACKED_SIZE]
                 checked = checked and _CRC in page
-                if unpacked > MAX_UNPACKED:
+                if unpacked > most:
                     raise RecordingError(
                         "recording.size",
                         f"{name} unfolds too far",
-                        f"at most {MAX_UNPACKED:,} bytes are read",
+                        f"at most {most:,} bytes are read",
                     )
     return checked
 

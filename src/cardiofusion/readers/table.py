@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MAX_LEADS = 64
 MAX_HEADER_BYTES = 1 << 16
+MAX_CELLS_A_BYTE, SPARE_CELLS = 16, 1 << 20  # of Parquet: an ECG packs into a byte a sample, a bomb into none
 VERSION_KEY, VERSION = "cardiofusion-ecg", "1"
 NEEDED = (VERSION_KEY, "sampling_rate", "unit")
 KEYS = (*NEEDED, "samples", "patient_id", "age", "sex", "time")
@@ -77,7 +78,7 @@ def decode_parquet(content: bytes, name: str) -> Recording:
         declared = polars.read_parquet_metadata(io.BytesIO(content))
         if VERSION_KEY not in declared:
             raise RecordingError("recording.version", f"{name} does not declare itself as an ECG", HINT)
-        cells = _columns(polars.scan_parquet(io.BytesIO(content)), name)
+        cells = _columns(polars.scan_parquet(io.BytesIO(content)), len(content), name)
     return _recording(declared, _leads(cells, name), np.stack([*cells.values()]), name, checked)
 
 
@@ -151,8 +152,8 @@ def _is_grid(separators: NDArray[np.uint8]) -> bool:
     return bool((separators[:, :-1] == ord(",")).all() and (separators[:, -1] == ord("\n")).all())
 
 
-def _columns(frame: polars.LazyFrame, name: str) -> dict[str, NDArray[np.float64]]:
-    """Column -> its samples, NaN for NULL; sizes are known before anything is read."""
+def _columns(frame: polars.LazyFrame, size: int, name: str) -> dict[str, NDArray[np.float64]]:
+    """Column -> its samples, NaN for NULL; how many is known before any is read. size: bytes of the file."""
     import polars
 
     schema = frame.collect_schema()
@@ -163,9 +164,10 @@ def _columns(frame: polars.LazyFrame, name: str) -> dict[str, NDArray[np.float64
             "one column a lead",
         )
     rows = frame.select(polars.len()).collect().item()
-    if rows * len(schema) > MAX_NUMBERS:
+    most = min(MAX_NUMBERS, SPARE_CELLS + MAX_CELLS_A_BYTE * size)
+    if rows * len(schema) > most:
         raise RecordingError(
-            "recording.size", f"{name} has {rows:,} rows", f"at most {MAX_NUMBERS:,} samples are read"
+            "recording.size", f"{name} has {rows:,} rows", f"of so many bytes, {most:,} samples are read"
         )
     table = frame.collect()
     return {column: table[column].cast(polars.Float64).to_numpy() for column in table.columns}

@@ -16,7 +16,7 @@ from cardiofusion.readers.details import number
 from cardiofusion.readers.format import HINT
 from cardiofusion.records import RecordingError
 
-MAX_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 100_000  # of a 12-lead ECG with all its measurements, 3,000
 MAX_DEPTH = 100
 
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
@@ -36,6 +36,8 @@ def root_name(head: bytes) -> str | None:
 
 def parse_xml(content: bytes, name: str) -> Element:
     """The root of a document, tags without namespaces. Raises RecordingError ("recording.xml")."""
+    if content.count(b"<") > 2 * MAX_ELEMENTS:  # each begins and ends; parsed, they would take memory
+        raise _crowded(name)
     try:
         root: Element = fromstring(content)
     except DefusedXmlException as error:
@@ -46,9 +48,7 @@ def parse_xml(content: bytes, name: str) -> Element:
         raise _broken(name, f"is no complete XML: {str(error)[:80]}", HINT) from error
     for count, (element, depth) in enumerate(_walk(root)):
         if count >= MAX_ELEMENTS or depth > MAX_DEPTH:
-            raise _broken(
-                name, f"has more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels", "this is no ECG"
-            )
+            raise _crowded(name)
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]
     return root
@@ -75,6 +75,10 @@ def _walk(root: Element) -> Iterator[tuple[Element, int]]:
         element, depth = waiting.pop()
         yield element, depth
         waiting.extend((child, depth + 1) for child in element)
+
+
+def _crowded(name: str) -> RecordingError:
+    return _broken(name, f"has more than {MAX_ELEMENTS:,} elements or {MAX_DEPTH} levels", "this is no ECG")
 
 
 def _broken(name: str, what: str, hint: str) -> RecordingError:

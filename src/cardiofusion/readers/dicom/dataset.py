@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from cardiofusion.records import RecordingError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
 # pydicom takes 0.3 s to import: it comes with the first file, not with this package.
 
@@ -152,8 +154,9 @@ class Item:
 
     def _element(self, keyword: str) -> Any:
         """pydicom's raw element, or its sequence where that had no length; None where absent."""
+        tag = _tag(keyword)
         with pydicom_errors(self.name):  # of a damaged type it speaks only now
-            element = self.dataset.get_item(keyword) if keyword in self.dataset else None
+            element = self.dataset.get_item(tag) if tag in self.dataset else None
         if element is None:
             return None
         check_whole(element, self.name)
@@ -178,6 +181,13 @@ class Item:
         little = self._little_endian or element.VR == "UN"
         with pydicom_errors(self.name):
             return list(read_sequence(BytesIO(value), implicit, little, len(value), self._encodings))
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    from pydicom.tag import Tag
+
+    return Tag(keyword)
 
 
 def parse(content: bytes, name: str) -> Item:
@@ -208,12 +218,18 @@ def has_preamble(content: bytes) -> bool:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's warnings about a file to ourselves; for one thread at a time."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def pydicom_errors(name: str) -> Iterator[None]:
-    """Turn whatever pydicom raises about a file into RecordingError, and keep its warnings to ourselves."""
+    """Turn whatever pydicom raises about a file into RecordingError."""
     try:
-        with _QUIET, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except Exception as error:
         what = " ".join(str(error).split())[:80]
         raise RecordingError(

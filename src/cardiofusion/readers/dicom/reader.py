@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from cardiofusion.readers.details import MAX_AGE, Details, as_sex, known, number, years_between
-from cardiofusion.readers.dicom.dataset import MAGIC, PREAMBLE_BYTES, Item, has_preamble, parse
+from cardiofusion.readers.dicom.dataset import MAGIC, PREAMBLE_BYTES, Item, has_preamble, parse, quiet
 from cardiofusion.readers.dicom.waveform import note_channels, placed, rhythm
 from cardiofusion.readers.format import HINT, Format
 from cardiofusion.records import Recording, RecordingError, standard_leads
@@ -53,7 +53,11 @@ def decode(content: bytes, name: str) -> Recording:
     """The rhythm waveform in mV. Raises RecordingError."""
     if len(content) <= PREAMBLE_BYTES + len(MAGIC):
         raise RecordingError("recording.truncated", f"{name} has {len(content)} bytes only", HINT)
-    file = parse(content, name)
+    with quiet():
+        return _recording(parse(content, name), name)
+
+
+def _recording(file: Item, name: str) -> Recording:
     items = file.items("WaveformSequence", "group")
     if not items:
         raise RecordingError(

@@ -1,0 +1,123 @@
+"""The process in which LimitedReader reads: a file a request, until its standard input ends.
+
+    python -m cardiofusion.readers.worker MEMORY_BYTES CPU_SECONDS
+
+Memory counts from what the process takes once its packages are loaded, seconds from each request. Whoever
+started it watches the clock. It opens no file, writes none, and what a package prints goes nowhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from cardiofusion.readers.files import read_files
+from cardiofusion.readers.wire import GoneError, receive, send, send_recording, take
+from cardiofusion.records import ExtraMissingError, Recording, RecordingError
+
+resource: Any
+try:
+    import resource
+except ImportError:  # Windows: only the clock of whoever started us limits this process
+    resource = None
+
+FORMAT_PACKAGES = (
+    "pydicom",
+    "pydicom.filereader",
+    "h5py",
+    "polars",
+    "soundfile",
+)  # readers load them when first needed
+OPEN_FILES = 64
+
+
+def main() -> None:
+    """Read until there is nothing more to read."""
+    memory, seconds = map(int, sys.argv[1:])
+    requests, answers = _own_channels()
+    for package in FORMAT_PACKAGES:
+        with suppress(ImportError):
+            importlib.import_module(package)
+    _limit_process(memory)
+    send(answers, {"ready": True})
+    with suppress(GoneError):
+        while True:
+            files = {name: bytes(take(requests, size)) for name, size in receive(requests)["files"]}
+            _limit_seconds(seconds)
+            _answer(answers, files)
+
+
+def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
+    """(requests, answers); the standard output is shut, for packages print to it."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return sys.stdin.buffer, answers
+
+
+def _limit_process(memory: int) -> None:
+    if resource is None:
+        return
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _limit(resource.RLIMIT_AS, _address_space() + memory)
+
+
+def _limit_seconds(seconds: int) -> None:
+    """Of processor time from now on; past it the system ends the process (SIGXCPU)."""
+    if resource is None:
+        return
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + 1 + seconds, hard))
+
+
+def _limit(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    with suppress(ValueError, OSError):  # a system that knows the limit but does not keep it
+        resource.setrlimit(kind, (value, value))
+
+
+def _address_space() -> int:
+    """Bytes of this process's address space; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except OSError:
+        return 0
+    return pages * int(resource.getpagesize())
+
+
+def _answer(answers: IO[bytes], files: dict[str, bytes]) -> None:
+    recording = _outcome(lambda: read_files(files))
+    if isinstance(recording, Recording):
+        with suppress(MemoryError):
+            return send_recording(answers, recording)
+        recording = {"memory": True}
+    return send(answers, recording)
+
+
+def _outcome(read: Callable[[], Recording]) -> Recording | dict[str, Any]:
+    try:
+        return read()
+    except RecordingError as error:
+        if isinstance(error.__cause__, MemoryError):  # where a reader takes any error for a damaged file
+            return {"memory": True}
+        return {"refused": [error.code, error.message, error.hint]}
+    except ExtraMissingError as error:
+        return {"missing": [error.feature, error.extra]}
+    except MemoryError:
+        return {"memory": True}
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file does ends here, and is told as a fault
+        return {"fault": type(error).__name__}
+
+
+if __name__ == "__main__":
+    main()
