@@ -59,6 +59,7 @@ KINDS: dict[str, tuple[Change, ...]] = {
         inflate_dicom,
     ),
     "EDF": (*BINARY, *(change_edf_cell,) * 8),
+    "FHIR": TEXT,
     "GE MUSE": (*XML, in_muse_samples, reseal_muse),
     "HL7 aECG": XML,
     "Parquet table": (*BINARY, *(change_edge, set_number) * 4, unfold_parquet),

@@ -5,6 +5,7 @@ the readers; and the sample files of other people where they are at hand.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -154,6 +155,14 @@ def _edf(rate: float, rows: Steps) -> list[Specimen]:
     return [_one("x.edf", content, rate, rows[:, : records * each]) for content in (plain, plus)]
 
 
+def _fhir(rate: float, rows: Steps) -> list[Specimen]:
+    w, parts = writer("fhir"), []
+    for name, row in zip(LEADS, rows.tolist(), strict=True):
+        data = w.sampled(" ".join(map(str, row)), period=1000 / rate, factor=STEP_UV)
+        parts.append({"code": {"text": f"Lead {name}"}, "valueSampledData": data})
+    return [_one("a.json", json.dumps(w.observation(*parts)).encode(), rate, rows)]
+
+
 def _hdf5(rate: float, rows: Steps) -> list[Specimen]:
     del rate  # CODE-15% has one, and one length
     w, rows = writer("hdf5"), np.tile(steps(400.0, 4000), 2)[:, :4096]
@@ -223,6 +232,7 @@ WRITERS: dict[str, Callable[[float, Steps], list[Specimen]]] = {
     "CSV table": _csv,
     "DICOM": _dicom,
     "EDF": _edf,
+    "FHIR": _fhir,
     "GE MUSE": _muse,
     "HL7 aECG": _aecg,
     "Parquet table": _parquet,
