@@ -102,6 +102,29 @@ def test_the_lead_is_named_and_graded(make_ecg: MakeECG, lead: str, row: float, 
     assert any(finding.lead == lead and lead in finding.message for finding in quality.findings)
 
 
+def test_a_chest_lead_left_out_is_missed(make_ecg: MakeECG) -> None:
+    recording = make_ecg()
+    rows = [row for row, lead in enumerate(LEADS) if lead != "V3"]
+    without = replace(recording, signal=recording.signal[rows], leads=tuple(LEADS[row] for row in rows))
+    found = assess_quality(without).findings
+    assert [finding.code for finding in found] == ["absent_lead"]
+    assert "V3" in found[0].message
+    limbs = replace(recording, signal=recording.signal[:6], leads=LEADS[:6])
+    assert "absent_lead" not in codes(assess_quality(limbs))
+
+
+def test_a_single_sample_out_of_range_is_seen(make_ecg: MakeECG) -> None:
+    recording = make_ecg()
+    row = recording.signal[7].copy()
+    row[1234] = 12.0
+    quality = assess_quality(replace(recording, signal=with_lead(recording.signal, "V2", row)))
+    assert "amplitude" in codes(quality)
+    row[1234] = recording.signal[7, 1234] + 2.0
+    quality = assess_quality(replace(recording, signal=with_lead(recording.signal, "V2", row)))
+    assert quality.grade == "good"
+    assert [f.message for f in quality.findings] == ["Lead V2 jumps for single samples."]
+
+
 def test_leads_that_were_not_recorded_are_absent(make_ecg: MakeECG) -> None:
     recording = make_ecg()
     quality = assess_quality(replace(recording, signal=recording.signal[:2], leads=("I", "II")))

@@ -20,6 +20,7 @@ BASELINE_RATE, WANDER_PERCENTILE = 10.0, 80.0
 SATURATED_MV = 32.7  # full scale of 16 bits at 1 uV
 # A wave's own top rests on one converter step too, for up to 126 ms in PTB-XL, but it is reached gently.
 CLIPPED_SAMPLES, CLIPPED_SECONDS = 3, 0.01
+LOWEST_JUMP_RATE, JUMP_SAMPLES, JUMP_MV, JUMP_RATIO = 240.0, 7, 1.0, 8.0
 CLIPPED_SLOPE = 10.0  # of the lead's peak to peak, a second
 PLATEAU_SECONDS, PLATEAU_OFFSET_MV = 0.15, 1.0
 
@@ -74,6 +75,20 @@ def muscle(signal: NDArray[np.float32], rate: float, hum: NDArray[np.float64]) -
         np.sqrt(np.maximum(np.percentile(spread, MUSCLE_PERCENTILE, axis=1) ** 2 - hum**2 / 2.0, 0.0)),
         dtype=np.float64,
     )
+
+
+def jumps(signal: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
+    """Which leads leave their line for one or two samples, here and there (wrong bits, a contact): [lead].
+
+    A QRS and a pacemaker come again and again. None below LOWEST_JUMP_RATE, where a QRS is as narrow.
+    """
+    if rate < LOWEST_JUMP_RATE or signal.shape[1] <= JUMP_SAMPLES:
+        return np.zeros(len(signal), dtype=np.bool_)
+    padded = np.pad(signal, ((0, 0), (2, 2)), mode="edge")
+    line = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1), axis=2)
+    highest = np.sort(np.abs(signal - line), axis=1)[:, -JUMP_SAMPLES - 1 :]
+    usual = np.maximum(highest[:, 0], JUMP_MV / JUMP_RATIO)
+    return np.asarray((highest[:, -1] > JUMP_MV) & (highest[:, -1] > JUMP_RATIO * usual))
 
 
 def saturated(signal: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:

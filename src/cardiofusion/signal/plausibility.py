@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.records import LEADS
+
 # Two leads are one where they differ by less than 1 % (root mean square); chest neighbours differ by 1.5 %.
 COPY_ENERGY = 1e-4
+CHEST_LEADS, MOST_ABSENT = LEADS[6:], 2
 AMPLITUDE_WINDOW_SECONDS = 2.0  # holds a beat even at 30 a minute, and little wander
 
 
@@ -42,3 +45,15 @@ def amplitude(signal: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
     n_windows = signal.shape[1] // width
     windows = signal[:, : n_windows * width].reshape(len(signal), n_windows, width)
     return np.asarray(np.median(np.ptp(windows, axis=2), axis=1), dtype=np.float64)
+
+
+def farthest(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How far in mV each lead goes from its median, be it for one sample: [lead, sample] -> [lead]."""
+    middle = np.median(signal, axis=1, keepdims=True)
+    return np.asarray(np.abs(signal - middle).max(axis=1), dtype=np.float64)
+
+
+def absent_chest_leads(leads: Sequence[str]) -> tuple[str, ...]:
+    """The chest leads that a file leaves out though it has most of them."""
+    absent = tuple(lead for lead in CHEST_LEADS if lead not in leads)
+    return absent if len(absent) <= MOST_ABSENT else ()

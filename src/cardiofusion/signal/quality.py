@@ -17,10 +17,16 @@ from cardiofusion.signal.beat_shape import BeatShape, beat_shape
 from cardiofusion.signal.beats import detect_beats, rate_of
 from cardiofusion.signal.canonical import CANONICAL_RATE, CANONICAL_SECONDS, RATES, SHORTEST_SECONDS
 from cardiofusion.signal.gaps import fill_gaps, missing_share, usable
-from cardiofusion.signal.noise import mains, muscle, saturated, wander
+from cardiofusion.signal.noise import jumps, mains, muscle, saturated, wander
 from cardiofusion.signal.pacing import LOWEST_RATE, pacing_spikes
 from cardiofusion.signal.placement import ARMS, chest_evidence, exchange_words, limb_evidence
-from cardiofusion.signal.plausibility import amplitude, copied_leads, einthoven_error
+from cardiofusion.signal.plausibility import (
+    absent_chest_leads,
+    amplitude,
+    copied_leads,
+    einthoven_error,
+    farthest,
+)
 from cardiofusion.signal.speed import speed_evidence
 
 SEVERITIES: tuple[Severity, ...] = ("unfit", "warning", "note")
@@ -45,11 +51,13 @@ LEAD_WORDS: Mapping[str, tuple[str, str, str]] = {
     "missing_samples": ("has missing samples", "have missing samples", "export or record it again"),
     "saturated": ("is cut off at the top or bottom", "are cut off at the top or bottom", "record it again"),
     "amplitude": ("has an implausible height", "have implausible heights", "check gain and unit in the file"),
+    "jumps": ("jumps for single samples", "jump for single samples", "look for a loose contact"),
     "wander": ("drifts", "drift", "clean the skin and let the patient lie still"),
     "mains": ("carries mains hum", "carry mains hum", "check the electrodes, move away from power cables"),
     "muscle_noise": ("carries muscle noise", "carry muscle noise", "let the patient relax and keep warm"),
 }
 
+SLIGHT = ("wander", "mains", "muscle_noise")  # where a note means less of the same
 SHAPE_FAULTS = ("saturated", "amplitude", "missing_samples")  # that change how a lead's beat looks
 
 LeadFaults = dict[str, dict[str, Severity]]  # code -> lead -> how bad
@@ -125,6 +133,10 @@ def _origin(recording: Recording) -> list[Finding]:
     if recording.unverified:
         parts = " and ".join(recording.unverified)
         findings.append(Finding("unverified", "note", f"No checksum covers the file's {parts}."))
+    if absent := absent_chest_leads(recording.leads):
+        what = f"Lead {absent[0]} is" if len(absent) == 1 else f"Leads {' and '.join(absent)} are"
+        words = f"{what} not there though the other chest leads are: check the electrodes or the export."
+        findings.append(Finding("absent_lead", "warning", words))
     return findings
 
 
@@ -224,19 +236,22 @@ def _lead_faults(window: Recording, alive: NDArray[np.bool_]) -> LeadFaults:
 def _noise_faults(readable: Recording) -> LeadFaults:
     signal, rate, leads = readable.signal, readable.sampling_rate, readable.leads
     height = amplitude(signal, rate)
-    implausible = (height > TALLEST_MV) | (height < SMALLEST_MV)
+    implausible = (height > TALLEST_MV) | (height < SMALLEST_MV) | (farthest(signal) > TALLEST_MV)
     hum = mains(signal, rate)
     return {
         "saturated": _where(saturated(signal, rate), leads),
         "amplitude": _where(implausible & readable.calibrated, leads),
+        "jumps": _where(jumps(signal, rate) & readable.calibrated, leads, "note"),
         "wander": _graded(wander(signal, rate), WANDER, leads),
         "mains": _graded(hum, MAINS, leads),
         "muscle_noise": _graded(muscle(signal, rate, hum), MUSCLE, leads),
     }
 
 
-def _where(wrong: NDArray[np.bool_], leads: Sequence[str]) -> dict[str, Severity]:
-    return {lead: "warning" for lead, bad in zip(leads, wrong, strict=True) if bad}
+def _where(
+    wrong: NDArray[np.bool_], leads: Sequence[str], severity: Severity = "warning"
+) -> dict[str, Severity]:
+    return {lead: severity for lead, bad in zip(leads, wrong, strict=True) if bad}
 
 
 def _graded(
@@ -264,7 +279,9 @@ def _spoken(faults: LeadFaults) -> list[Finding]:
 def _sentence(code: str, severity: Severity, leads: list[str]) -> Finding:
     one, several, advice = LEAD_WORDS[code]
     if severity == "note":  # nothing to be done about a trace
-        one, several, advice = f"{one} slightly", f"{several} slightly", ""
+        advice = ""
+    if severity == "note" and code in SLIGHT:
+        one, several = f"{one} slightly", f"{several} slightly"
     what = f"Lead {leads[0]} {one}" if len(leads) == 1 else f"Leads {', '.join(leads)} {several}"
     message = f"{what}: {advice}." if advice else f"{what}."
     return Finding(code, severity, message, leads[0] if len(leads) == 1 else None)
