@@ -24,7 +24,7 @@ from cardiofusion.records import Recording
 from cardiofusion.signal import assess_quality
 from faults import FAULTS, Fault
 from markers import arguments, write_between
-from quality_reference import DATA, virtual_recordings
+from quality_reference import DATA, code15_recordings, virtual_recordings
 
 SEED, VIRTUAL, VIRTUAL_SEED = 3, 400, 79
 REMARKS = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems")
@@ -95,13 +95,24 @@ def false_alarms() -> dict[str, object]:
     }
 
 
+def of_code15() -> Counter[str]:
+    """How many of CODE-15%'s ECGs have which warning; the reference learnt from them."""
+    counts: Counter[str] = Counter()
+    for recording in code15_recordings():
+        counts.update({"ECGs"} | warnings(recording))
+    return counts
+
+
 def shown(value: object) -> str:
     middle, low, high = value  # type: ignore[misc]
     return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def table(
-    ptb: Sequence[dict[str, object]], virtual: Sequence[dict[str, object]], alarms: dict[str, object]
+    ptb: Sequence[dict[str, object]],
+    virtual: Sequence[dict[str, object]],
+    alarms: dict[str, object],
+    code15: Counter[str],
 ) -> str:
     lines = [
         f"| fault planted | PTB-XL (n = {ptb[0]['n']}): AUC | found "
@@ -111,12 +122,15 @@ def table(
     for real, made in zip(ptb, virtual, strict=True):
         cells = [real["fault"], *(shown(of[key]) for of in (real, made) for key in ("auc", "found"))]
         lines.append(f"| {' | '.join(map(str, cells))} |")
+    others = "; ".join(f"{code} {n}" for code, n in code15.most_common())
     by_code = "; ".join(f"{code} {', '.join(ids)}" for code, ids in sorted(alarms["ids"].items()))  # type: ignore[attr-defined]
     lines += [
         "",
         f"False alarms: of PTB-XL's {alarms['n']} ECGs without a remark about noise {alarms['any']} have a "
         f"warning, {alarms['rightly_paced']} of them because a pacemaker is at work; without these "
         f"{shown(alarms['share'])}. By ecg_id: {by_code}.",
+        "",
+        f"Warnings in CODE-15%: {others}.",
     ]
     return "\n".join(lines)
 
@@ -125,15 +139,21 @@ def main() -> None:
     _, target = arguments(sys.argv[1:])
     cases = [(row["patient_id"], recording) for row, recording in ptbxl()]
     virtual = [(str(i), recording) for i, recording in enumerate(virtual_recordings(VIRTUAL, VIRTUAL_SEED))]
-    alarms = false_alarms()
+    alarms, code15 = false_alarms(), of_code15()
     ptb_rows, virtual_rows = measure_all("PTB-XL", cases), measure_all("virtual", virtual)
-    text = table(ptb_rows, virtual_rows, alarms)
+    text = table(ptb_rows, virtual_rows, alarms, code15)
     print(text)
     if target:
         write_between(Path(target), "quality", text)
     print(
         json.dumps(
-            {"benchmark": "quality", "ptb_xl": ptb_rows, "virtual": virtual_rows, "false_alarms": alarms}
+            {
+                "benchmark": "quality",
+                "ptb_xl": ptb_rows,
+                "virtual": virtual_rows,
+                "false_alarms": alarms,
+                "code15": code15,
+            }
         )
     )
 

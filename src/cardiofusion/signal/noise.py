@@ -19,10 +19,13 @@ MUSCLE_WINDOW_SECONDS, MUSCLE_PERCENTILE = 0.05, 30.0
 BASELINE_RATE, WANDER_PERCENTILE = 10.0, 80.0
 SATURATED_MV = 32.7  # full scale of 16 bits at 1 uV
 # A wave's own top rests on one converter step too, for up to 126 ms in PTB-XL, but it is reached gently.
-CLIPPED_SAMPLES, CLIPPED_SECONDS = 3, 0.01
-LOWEST_JUMP_RATE, JUMP_SAMPLES, JUMP_MV, JUMP_RATIO = 240.0, 7, 1.0, 8.0
+# At 1000 Hz and 6 uV a step an R peak rests for 11 ms.
+CLIPPED_SAMPLES, CLIPPED_SECONDS = 3, 0.02
 CLIPPED_SLOPE = 10.0  # of the lead's peak to peak, a second
 PLATEAU_SECONDS, PLATEAU_OFFSET_MV = 0.15, 1.0
+# At 500 Hz a QRS stays within 0.9 mV of the median of five samples in 98 % of PTB-XL's ECGs. Where more than
+# so many samples are off by an eighth of the farthest, it is the rhythm that is sharp.
+LOWEST_JUMP_RATE, JUMP_SAMPLES, JUMP_MV, JUMP_RATIO = 240.0, 7, 1.0, 8.0
 
 
 def wander(signal: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
@@ -80,7 +83,8 @@ def muscle(signal: NDArray[np.float32], rate: float, hum: NDArray[np.float64]) -
 def jumps(signal: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
     """Which leads leave their line for one or two samples, here and there (wrong bits, a contact): [lead].
 
-    A QRS and a pacemaker come again and again. None below LOWEST_JUMP_RATE, where a QRS is as narrow.
+    A sharp QRS comes again and again, and so do most pacemakers' spikes. None below LOWEST_JUMP_RATE, where a
+    QRS is as narrow.
     """
     if rate < LOWEST_JUMP_RATE or signal.shape[1] <= JUMP_SAMPLES:
         return np.zeros(len(signal), dtype=np.bool_)
