@@ -157,7 +157,7 @@ def test_what_a_format_has_no_place_for_is_named(run, tmp_path: Path) -> None:
     assert told("x.edf") == "age, measurements, interpretation"
     assert [told(name) for name in ("x.dcm", "x.xml", "x.json", "x.hea")] == ["", "", "", ""]
     whole = run("convert", source.parent, tmp_path / "out", "--format", "edf").out
-    assert "not kept, or not in full: age (1 files), measurements (1 files), interpretation (1 f" in whole
+    assert "not kept, or not in full: age (in 1), measurements (in 1), interpretation (in 1)" in whole
 
 
 def test_failed_exports_are_listed_and_other_files_counted(run, ecg: Path, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_failed_exports_are_listed_and_other_files_counted(run, ecg: Path, tmp_p
         (ecg.parent / name).write_bytes(content)
     ran = run("convert", ecg.parent, tmp_path / "out", "--format", "dicom")
     assert ran.code == MISTAKE
-    assert "1 written, 0 kept, 4 refused (see out.errors.csv); 3 other files left aside" in ran.out
+    assert "1 written, 0 kept, 4 refused (see out.errors.csv); other files left aside: 3" in ran.out
     with (tmp_path / "out.errors.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [(row["file"], row["code"]) for row in rows] == [
@@ -182,7 +182,7 @@ def test_an_ordinary_table_beside_ecgs_is_no_failure(run, ecg: Path, tmp_path: P
     (ecg.parent / "rows.csv").write_text("age,sex\n61,male\n")
     ran = run("convert", ecg.parent, tmp_path / "out", "--format", "dicom")
     assert ran.code == 0
-    assert "0 refused; 1 other files left aside" in ran.out
+    assert "0 refused; other files left aside: 1" in ran.out
 
 
 def test_a_key_is_not_made_for_what_cannot_be_read(refused, ecg: Path, tmp_path: Path) -> None:

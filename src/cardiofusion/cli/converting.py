@@ -44,17 +44,11 @@ def convert(
     same number of weeks, drops ages over 89 and all words. The same --key gives the same ids and dates
     again: keep it secret, and apart from the files. Without it, nobody can do that, you included.
     """
-    from cardiofusion.writers import FORMAT_NAMES, convert_file, writer_for
+    from cardiofusion.writers import convert_file
 
     if key_file is not None and not private:
         raise InputError("convert.key", "--key is for --deidentify", "add --deidentify, or leave --key out")
-    if source.is_dir() and kind is None:
-        raise InputError(
-            "convert.format",
-            "a folder does not say which format to write",
-            f"add --format {', '.join(FORMAT_NAMES)}",
-        )
-    writer_for(target, kind)
+    _check_format(source, target, kind)
     key = _key(source, target, key_file) if private else None
     if private and key_file is None:
         click.echo("the key of the new ids is not kept: another run gives others (--key FILE keeps one)")
@@ -65,6 +59,19 @@ def convert(
         click.echo(f"wrote {done.path}")
         if done.left_out:
             click.echo(f"not kept, or not in full: {', '.join(done.left_out)}")
+
+
+def _check_format(source: Path, target: Path, kind: str | None) -> None:
+    """Raises InputError where nothing names a format that we write: before a key is made."""
+    from cardiofusion.writers import FORMAT_NAMES, writer_for
+
+    if source.is_dir() and kind is None:
+        raise InputError(
+            "convert.format",
+            "a folder does not say which format to write",
+            f"add --format {', '.join(FORMAT_NAMES)}",
+        )
+    writer_for(target, kind)
 
 
 def _key(source: Path, target: Path, key_file: Path | None) -> bytes:
@@ -94,12 +101,12 @@ def _convert_folder(source: Path, target: Path, kind: str, key: bytes | None, fo
     with ConsoleReporter() as reporter:
         done = convert_folder(source, target, kind, key, force, _after_a_while(reporter))
     listed = f" (see {errors_path(target).name})" if done.refused else ""
-    aside = f"; {done.aside} other files left aside" if done.aside else ""
+    aside = f"; other files left aside: {done.aside}" if done.aside else ""
     click.echo(
         f"{target}: {done.written} written, {done.kept} kept, {len(done.refused)} refused{listed}{aside}"
     )
     if done.left_out:
-        counted = ", ".join(f"{what} ({count} files)" for what, count in done.left_out.items())
+        counted = ", ".join(f"{what} (in {count})" for what, count in done.left_out.items())
         click.echo(f"not kept, or not in full: {counted}")
     if done.refused:
         click.get_current_context().exit(REFUSED)
