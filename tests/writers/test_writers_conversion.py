@@ -245,17 +245,24 @@ def test_an_output_that_is_no_folder(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "a file"
 
 
+def renamed(record: Path, name: str) -> None:
+    """Give a record's samples another name."""
+    header, samples = record.with_suffix(".hea"), record.with_suffix(".dat")
+    samples.rename(record.with_name(name))
+    header.write_text(header.read_text().replace(samples.name, name))
+
+
 def test_other_files_of_a_record_are_originals_too(tmp_path: Path, make_recording) -> None:
     """A header may name samples of another name, and segments."""
     folder = tmp_path / "in"
     write_recording(make_recording(), folder / "seg.hea")
     write_recording(make_recording(), folder / "more.hea")
+    renamed(folder / "more", "rest.dat")
     (folder / "whole.hea").write_text("whole/2 12 500 2000\nseg 1000\nmore 1000\n")
     write_recording(make_recording(samples=700), folder / "b.hea")
-    (folder / "b.dat").rename(folder / "samples.dat")
-    (folder / "b.hea").write_text((folder / "b.hea").read_text().replace("b.dat", "samples.dat"))
+    renamed(folder / "b", "samples.dat")
     before = {name: (folder / name).read_bytes() for name in listing(folder)}
-    for source, target in (("whole", "seg"), ("b", "samples"), ("whole", "whole")):
+    for source, target in (("whole", "seg"), ("whole", "rest"), ("b", "samples"), ("whole", "whole")):
         with pytest.raises(InputError) as caught:
             convert_file(folder / f"{source}.hea", folder / f"{target}.hea", overwrite=True)
         assert caught.value.code == "convert.same"
