@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def ecg(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["out.edf", "out.dcm", "out.xml", "out.json", "out.csv", "out.hea"])
 def test_one_file_into_each_format_and_back(run, ecg: Path, tmp_path: Path, name: str) -> None:
     ran = run("convert", ecg, tmp_path / name)
-    assert (ran.code, ran.out.strip()) == (0, f"wrote {tmp_path / name}")
+    lost = "not kept, or not in full: age\n" if name == "out.edf" else ""
+    assert (ran.code, ran.out) == (0, f"wrote {tmp_path / name}\n{lost}")
     assert run("convert", tmp_path / name, tmp_path / "back.hea").code == 0
     was, back = read_recording(ecg), read_recording(tmp_path / "back.hea")
     assert np.array_equal(back.signal, was.signal)  # whole microvolts from the first file on
@@ -135,6 +137,75 @@ def test_one_file_without_its_name_into_a_folder(run, ecg: Path, tmp_path: Path)
     assert b"P-17" not in content
 
 
+@pytest.mark.parametrize("name", ["one.hea", "one.dat", "one"])
+def test_the_original_is_never_replaced(refused, ecg: Path, name: str) -> None:
+    before = {path.name: path.read_bytes() for path in ecg.parent.iterdir()}
+    words = refused("convert", ecg.with_name(name), ecg, "--force")
+    assert "[convert.same]" in words
+    assert {path.name: path.read_bytes() for path in ecg.parent.iterdir()} == before
+
+
+def test_what_a_format_has_no_place_for_is_named(run, tmp_path: Path) -> None:
+    said = {"interpretation": "sinus rhythm", "device": "Cardiograph 3"}
+    full = recording(measured={"qt": 400.0}, notes=said)
+    source = write_recording(full, tmp_path / "in" / "one.dcm")
+
+    def told(name: str) -> str:
+        return run("convert", source, tmp_path / name).out.partition("not kept, or not in full: ")[2].strip()
+
+    assert told("x.csv") == "measurements, device, interpretation"
+    assert told("x.edf") == "age, measurements, interpretation"
+    assert [told(name) for name in ("x.dcm", "x.xml", "x.json", "x.hea")] == ["", "", "", ""]
+    whole = run("convert", source.parent, tmp_path / "out", "--format", "edf").out
+    assert "not kept, or not in full: age (in 1), measurements (in 1), interpretation (in 1)" in whole
+
+
+def test_failed_exports_are_listed_and_other_files_counted(run, ecg: Path, tmp_path: Path) -> None:
+    for name, content in {
+        "empty.edf": b"", "empty.csv": b"", "odd.SCP": b"no SCP", "rows.csv": b"age,sex\n61,male\n",
+        "page.xml": b"<a/>", "notes.txt": b"", "two.hea": b"",
+    }.items():  # fmt: skip
+        (ecg.parent / name).write_bytes(content)
+    ran = run("convert", ecg.parent, tmp_path / "out", "--format", "dicom")
+    assert ran.code == MISTAKE
+    assert "1 written, 0 kept, 4 refused (see out.errors.csv); other files left aside: 3" in ran.out
+    with (tmp_path / "out.errors.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [(row["file"], row["code"]) for row in rows] == [
+        ("empty.csv", "recording.empty"), ("empty.edf", "recording.empty"),
+        ("odd.SCP", "recording.format"), ("two.hea", "recording.header"),
+    ]  # fmt: skip
+    assert all(row["hint"] for row in rows)
+
+
+def test_an_ordinary_table_beside_ecgs_is_no_failure(run, ecg: Path, tmp_path: Path) -> None:
+    (ecg.parent / "rows.csv").write_text("age,sex\n61,male\n")
+    ran = run("convert", ecg.parent, tmp_path / "out", "--format", "dicom")
+    assert ran.code == 0
+    assert "0 refused; other files left aside: 1" in ran.out
+
+
+def test_a_key_is_not_made_for_what_cannot_be_read(refused, ecg: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    made = ("--deidentify", "--key", tmp_path / "key")
+    refused("convert", tmp_path / "none.dcm", tmp_path / "x.edf", *made)
+    refused("convert", tmp_path / "nothing", tmp_path / "out", "--format", "edf", *made)
+    refused("convert", ecg, tmp_path / "x.pdf", *made)
+    refused("convert", ecg.parent, tmp_path / "out", *made)
+    assert not (tmp_path / "key").exists()
+
+
+def test_hints_say_what_helps(refused, ecg: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    assert "is a file" in refused("convert", ecg, tmp_path / "file" / "x.edf")
+    key = ("--deidentify", "--key", tmp_path / "nowhere" / "key")
+    assert "make the folder first" in refused("convert", ecg, tmp_path / "x.edf", *key)
+    (tmp_path / "out").mkdir()
+    words = refused("convert", ecg, tmp_path / "out")
+    assert "does not say which format" in words
+    assert "add --format" in words
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path):
     """A small file system with no byte left."""
@@ -160,6 +231,7 @@ def test_a_full_disk(refused, full_disk: Path, tmp_path: Path, kind: str) -> Non
     write_recording(recording(30_000), tmp_path / "in" / "b.hea")
     words = refused("convert", tmp_path / "in", full_disk / "out", "--format", kind)
     assert "no space" in words
+    assert "free some space" in words
     assert "[storage.write]" in words
     (kept,) = find_recordings(full_disk / "out")
     assert read_recording(kept).signal.shape[1] == 600

@@ -142,6 +142,7 @@ def test_patient_time_and_measurements() -> None:
     ("subject", "identity"),
     [
         ({"identifier": {"value": "A-1"}}, "A-1"),
+        ({"identifier": {"value": " AB \t 12\n"}}, "AB 12"),
         ({"reference": "Patient/42"}, "42"),
         ({"reference": "https://fhir.example/r4/Patient/42"}, "42"),
         ({"reference": "Group/42"}, None),

@@ -56,6 +56,11 @@ def test_the_same_recording_as_without_limits() -> None:
         assert there.signal.flags.writeable
 
 
+def test_an_id_with_spaces_is_the_same_id_in_another_process() -> None:
+    content = SMALL.replace(b"# age", b"# patient_id: AB  12\n# age")
+    assert read_bytes(content, "a.csv").patient_id == read_limited(content, "a.csv").patient_id == "AB 12"
+
+
 def test_refusals_come_back_as_they_are() -> None:
     with LimitedReader() as reader:
         for content in (b"nothing", SMALL.replace(b"mV", b"kg"), SMALL[:-1], b"<RestingECG>"):

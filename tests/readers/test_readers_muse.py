@@ -69,6 +69,7 @@ def test_the_sample_is_what_its_text_says(data_dir: Path) -> None:
         "p_axis": 6.0, "qrs_axis": -22.0, "t_axis": 2.0,
     }  # fmt: skip
     assert (recording.age, recording.sex, recording.patient_id) == (50.0, "male", "FAKE12345")
+    assert recording.notes["high-pass filter"] == "16"  # of no stated unit
     assert recording.unverified == ("header",)
     assert "MUSE" not in str(dict(recording.notes)).upper().replace("GE MUSE", "")  # the patient's name
     assert read_bytes((data_dir / SAMPLE).read_bytes(), "a/b.xml").record_id == "b"

@@ -432,8 +432,8 @@ def test_what_is_said_of_the_waveform_counts_more_than_the_acquisition() -> None
     assert recording.sampling_rate == 1000.0
     assert in_steps(recording, 2.5) == ecg()
     assert recording.calibrated
-    assert recording.notes["high-pass filter"] == "0.05"
-    assert recording.notes["low-pass filter"] == "150"
+    assert recording.notes["high-pass filter"] == "0.05 Hz"
+    assert recording.notes["low-pass filter"] == "150 Hz"
     assert "mains filter" not in recording.notes
     assert recording.notes["waveform modified by"] == "a translator"
     assert recording.notes["electrode placement"] == "MASON-LIKAR"

@@ -112,7 +112,7 @@ def test_what_the_real_file_says(real: bytes) -> None:
         "p_axis": 91.0, "qrs_axis": -67.0, "t_axis": -30.0,
     }  # fmt: skip
     assert recording.notes["device"] == "AT-110"
-    assert recording.notes["high-pass filter"] == "0.05"
+    assert recording.notes["high-pass filter"] == "0.05 Hz"
     assert recording.notes["averaged beats"] == "in the file, not part of this recording"
     assert "mains filter" not in recording.notes
 
@@ -239,7 +239,7 @@ def test_notes() -> None:
     recording = read(document(ecg(), event=event))
     assert recording.measured == {"heart_rate": 61.0}
     assert recording.notes == {
-        "device": "AT-110", "type of recording": "RESTING_ECG", "mains filter": "50",
+        "device": "AT-110", "type of recording": "RESTING_ECG", "mains filter": "50 Hz",
         "interpretation": "sinus rhythm",
     }  # fmt: skip
 

@@ -183,7 +183,7 @@ def test_half_a_record_is_neither_kept_nor_overwritten(source: Path, tmp_path: P
     out.mkdir()
     (out / "a.dat").write_bytes(b"of someone else")
     done = convert_folder(source, out, "wfdb")
-    assert ("a.hea", "storage.exists") in [(name, code) for name, code, _ in done.refused]
+    assert ("a.hea", "storage.exists") in [(each.file, each.code) for each in done.refused]
     assert (out / "a.dat").read_bytes() == b"of someone else"
 
 
@@ -191,7 +191,7 @@ def test_two_recordings_never_become_one_file(source: Path, tmp_path: Path, make
     write_recording(make_recording(samples=900), source / "a.dcm")
     for _ in range(2):  # a second run keeps the one that the first wrote
         done = convert_folder(source, tmp_path / "out", "edf")
-        assert ("a.hea", "convert.same_name") in [(name, code) for name, code, _ in done.refused]
+        assert ("a.hea", "convert.same_name") in [(each.file, each.code) for each in done.refused]
         assert read_recording(tmp_path / "out" / "a.edf").signal.shape[1] == 900
 
 
@@ -225,7 +225,7 @@ def test_a_folder_without_any_recording(tmp_path: Path) -> None:
 
 def test_one_file_into_an_existing_folder(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    assert convert_file(source / "a.hea", tmp_path / "out", "dicom") == tmp_path / "out" / "a.dcm"
+    assert convert_file(source / "a.hea", tmp_path / "out", "dicom").path == tmp_path / "out" / "a.dcm"
 
 
 def test_a_folder_written_to_from_within(
@@ -243,3 +243,62 @@ def test_an_output_that_is_no_folder(source: Path, tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         convert_folder(source, tmp_path / "out", "edf")
     assert (tmp_path / "out").read_text() == "a file"
+
+
+def renamed(record: Path, name: str) -> None:
+    """Give a record's samples another name."""
+    header, samples = record.with_suffix(".hea"), record.with_suffix(".dat")
+    samples.rename(record.with_name(name))
+    header.write_text(header.read_text().replace(samples.name, name))
+
+
+def test_other_files_of_a_record_are_originals_too(tmp_path: Path, make_recording) -> None:
+    """A header may name samples of another name, and segments."""
+    folder = tmp_path / "in"
+    write_recording(make_recording(), folder / "seg.hea")
+    write_recording(make_recording(), folder / "more.hea")
+    renamed(folder / "more", "rest.dat")
+    (folder / "whole.hea").write_text("whole/2 12 500 2000\nseg 1000\nmore 1000\n")
+    write_recording(make_recording(samples=700), folder / "b.hea")
+    renamed(folder / "b", "samples.dat")
+    before = {name: (folder / name).read_bytes() for name in listing(folder)}
+    for source, target in (("whole", "seg"), ("whole", "rest"), ("b", "samples"), ("whole", "whole")):
+        with pytest.raises(InputError) as caught:
+            convert_file(folder / f"{source}.hea", folder / f"{target}.hea", overwrite=True)
+        assert caught.value.code == "convert.same"
+    assert {name: (folder / name).read_bytes() for name in listing(folder)} == before
+    assert convert_file(folder / "whole.hea", folder / "other.hea").path.exists()
+
+
+def test_a_link_to_the_original_is_the_original(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.hea").symlink_to(source / "a.hea")
+    with pytest.raises(InputError):
+        convert_file(source / "a.hea", tmp_path / "link.hea", overwrite=True)
+
+
+def test_the_folder_above_the_originals_is_refused(source: Path, tmp_path: Path) -> None:
+    before = listing(tmp_path)
+    with pytest.raises(InputError) as caught:
+        convert_folder(source / "deep", source, "csv", overwrite=True)
+    assert caught.value.code == "convert.same"
+    assert listing(tmp_path) == before
+
+
+def test_names_that_wfdb_does_not_allow(tmp_path: Path, make_recording) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for k, name in enumerate(("Jones 2.dcm", "Jones_2.csv", "Müller.1.edf")):
+        write_recording(make_recording(samples=500 + k), folder / name)
+    done = convert_folder(folder, out, "wfdb")
+    assert [(each.file, each.code) for each in done.refused] == [("Jones_2.csv", "convert.same_name")]
+    assert listing(out) == ["Jones_2.dat", "Jones_2.hea", "M_ller_1.dat", "M_ller_1.hea"]
+    assert read_recording(out / "Jones_2.hea").signal.shape[1] == 500
+    out.joinpath("one").mkdir()
+    assert convert_file(folder / "Jones 2.dcm", out / "one", "wfdb").path.name == "Jones_2.hea"
+
+
+def test_the_hint_does_not_name_the_format_that_refuses(tmp_path: Path, make_recording) -> None:
+    recording = make_recording(patient_id="two  spaces")  # no reader of ours gives such an id
+    for suffix, named in ((".hea", False), (".dcm", True)):
+        with pytest.raises(RecordingError, match="patient's id") as caught:
+            write_recording(recording, tmp_path / f"rec{suffix}")
+        assert ("WFDB" in caught.value.hint) == named

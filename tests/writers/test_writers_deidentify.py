@@ -187,7 +187,7 @@ def test_nothing_planted_comes_through(given_as: str, kind: str, tmp_path: Path,
     read = read_recording(path)
     assert read.patient_id == IDENTIFIER  # it was there to be found
     assert read.time == WHEN
-    written = convert_file(path, out, kind, KEY)
+    written = convert_file(path, out, kind, KEY).path
     assert not leaked(out, PLANTED)
     again = read_recording(written)
     assert re.fullmatch(r"[0-9a-f]{20}", again.patient_id or "")
@@ -249,8 +249,12 @@ def told(path: Path) -> set[str]:
 
 @pytest.mark.data
 @pytest.mark.parametrize("kind", FORMAT_NAMES)
-@pytest.mark.parametrize("folder", ["muse", "philips", "schiller", "hl7-aecg"])
-def test_nothing_of_real_files_comes_through(data_dir: Path, folder: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "usable"), [("muse", 1), ("philips", 4), ("schiller", 1), ("hl7-aecg", 7)]
+)
+def test_nothing_of_real_files_comes_through(
+    data_dir: Path, folder: str, usable: int, kind: str, tmp_path: Path
+) -> None:
     converted = 0
     for path in sorted((data_dir / "formats" / folder).iterdir()):
         out = tmp_path / str(converted)
@@ -263,7 +267,7 @@ def test_nothing_of_real_files_comes_through(data_dir: Path, folder: str, kind: 
         words = told(path)
         assert any(map(DATE.fullmatch, words)), path.name
         assert not leaked(out, tuple(words)), path.name
-    assert converted
+    assert converted == usable  # the others hold no ECG
 
 
 @pytest.mark.data
@@ -405,4 +409,15 @@ def test_a_name_that_tells_is_refused(make_recording, tmp_path: Path, name: str)
     with pytest.raises(InputError) as caught:
         convert_file(path, tmp_path / f"{name}.edf", None, KEY)
     assert caught.value.code == "deidentify.name"
-    assert convert_file(path, tmp_path / "study-0001.edf", None, KEY).exists()
+    assert convert_file(path, tmp_path / "study-0001.edf", None, KEY).path.exists()
+
+
+@pytest.mark.parametrize("name", ["jones", "study-jones-1", "19450312", "x19450312", "MARY"])
+def test_a_name_that_tells_a_part_of_the_original_is_refused(
+    make_recording, tmp_path: Path, name: str
+) -> None:
+    path = write_recording(make_recording(), tmp_path / "ECG_Jones_Mary_19450312.dcm")
+    with pytest.raises(InputError) as caught:
+        convert_file(path, tmp_path / f"{name}.csv", None, KEY)
+    assert caught.value.code == "deidentify.name"
+    assert convert_file(path, tmp_path / "ecg-0001.csv", None, KEY).path.exists()

@@ -198,12 +198,28 @@ def test_a_dicom_marks_gaps_by_its_padding(tmp_path: Path, make_recording) -> No
 
 def test_the_same_recording_has_the_same_uids_and_another_has_others(tmp_path: Path, make_recording) -> None:
     first, second = make_recording(), make_recording()
-    third = make_recording(samples=1001)
-    uids = [
+    others = [
+        make_recording(**changed)
+        for changed in (
+            {"samples": 1001}, {"age": 62.0}, {"sex": "male"}, {"patient_id": "P-18"}, {"measured": {}},
+            {"notes": {"interpretation": "atrial fibrillation"}}, {"calibrated": False}, {"time": None},
+        )
+    ]  # fmt: skip
+    turned = make_recording(measured=dict(reversed(first.measured.items())))
+    first_uid, *uids = [
         pydicom.dcmread(write_recording(recording, tmp_path / f"{k}.dcm")).SOPInstanceUID
-        for k, recording in enumerate((first, second, third))
+        for k, recording in enumerate((first, second, turned, *others))
     ]
-    assert uids[0] == uids[1] != uids[2]
+    assert uids[:2] == [first_uid, first_uid]
+    assert len({first_uid, *uids[2:]}) == 1 + len(others)
+
+
+def test_a_filter_without_a_unit_is_not_written_as_hertz(tmp_path: Path, make_recording) -> None:
+    recording = make_recording(notes={"high-pass filter": "16", "low-pass filter": "150 Hz"})
+    group = pydicom.dcmread(write_recording(recording, tmp_path / "rec.dcm")).WaveformSequence[0]
+    channel = group.ChannelDefinitionSequence[0]
+    assert channel.FilterHighFrequency == 150
+    assert "FilterLowFrequency" not in channel
 
 
 def test_an_id_that_dicom_cannot_hold(tmp_path: Path, make_recording) -> None:

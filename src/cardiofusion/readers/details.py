@@ -51,9 +51,17 @@ class Details:
 
 
 def known(text: str | None) -> str | None:
-    """Text without space around it; None where it says nothing ("", "unknown", "N/A")."""
-    stripped = (text or "").strip()
-    return None if stripped.casefold() in _UNKNOWN else stripped
+    """Text in single spaces; None where it says nothing ("", "unknown", "N/A").
+
+    An id with two spaces inside is the same id in every format, and in another process.
+    """
+    plain = " ".join((text or "").split())
+    return None if plain.casefold() in _UNKNOWN else plain
+
+
+def hertz(text: str) -> str:
+    """A plain number with its unit, for formats that count filters in Hz; other text as it is."""
+    return text if number(text) is None else f"{text.strip()} Hz"
 
 
 def as_age(text: str | None) -> float | None:

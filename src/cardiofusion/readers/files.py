@@ -16,7 +16,7 @@ from cardiofusion.readers.apple import APPLE
 from cardiofusion.readers.dicom import DICOM
 from cardiofusion.readers.edf import EDF
 from cardiofusion.readers.fhir import FHIR
-from cardiofusion.readers.format import HEAD_BYTES, MAX_FILE_BYTES, Format, content_of, system_errors
+from cardiofusion.readers.format import HEAD_BYTES, HINT, MAX_FILE_BYTES, Format, content_of, system_errors
 from cardiofusion.readers.hdf5 import HDF5
 from cardiofusion.readers.muse import MUSE
 from cardiofusion.readers.philips import PHILIPS
@@ -58,7 +58,7 @@ def read_recording(path: Path | str) -> Recording:
         header = wfdb.locate(path)
         if header is not None:
             return wfdb.read(header)
-        raise _unread(path)
+        raise unread(path)
 
 
 def read_bytes(content: bytes, name: str) -> Recording:
@@ -100,14 +100,42 @@ def find_recordings(folder: Path | str) -> list[Path]:
 
     Raises RecordingError where there is no such folder or nothing in it that we read.
     """
+    found, _ = survey(folder)
+    if not found:
+        raise no_recording(folder)
+    return found
+
+
+def survey(folder: Path | str) -> tuple[list[Path], list[Path]]:
+    """Every recording below a folder, and every other file that is part of none, both sorted.
+
+    Raises RecordingError where there is no such folder.
+    """
     folder = Path(folder)
     with system_errors(folder):
         if not folder.exists():
             raise _missing(folder)
-        found = sorted({*wfdb.find(folder), *(path for path in _files(folder) if _recognised(path))})
-    if not found:
-        raise RecordingError("recording.none", f"no recording in {folder.name!r} or below it", _formats())
-    return found
+        files = _files(folder)
+        recognised = {path for path in files if _recognised(path)}
+        return sorted({*wfdb.find(folder), *recognised}), sorted(set(files) - recognised)
+
+
+def no_recording(folder: Path | str) -> RecordingError:
+    """A folder without anything that we read."""
+    return RecordingError("recording.none", f"no recording in {Path(folder).name!r} or below it", _formats())
+
+
+def unread(path: Path) -> RecordingError:
+    """What there is to say of a path that no reader takes."""
+    if path.is_dir():
+        return RecordingError(
+            "recording.folder", f"{path.name!r} is a folder, not a recording", "name one recording in it"
+        )
+    if not path.exists():
+        return _missing(path)
+    if not path.stat().st_size:
+        return RecordingError("recording.empty", f"{path.name!r} is empty", HINT)
+    return RecordingError("recording.format", f"{path.name!r} is no ECG format we read", _formats())
 
 
 def _with_extension(path: Path) -> Path:
@@ -153,16 +181,6 @@ def _format_of(head: bytes) -> Format | None:
 def _head(path: Path) -> bytes:
     with path.open("rb") as handle:
         return handle.read(HEAD_BYTES)
-
-
-def _unread(path: Path) -> RecordingError:
-    if path.is_dir():
-        return RecordingError(
-            "recording.folder", f"{path.name!r} is a folder, not a recording", "name one recording in it"
-        )
-    if not path.exists():
-        return _missing(path)
-    return RecordingError("recording.format", f"{path.name!r} is no ECG format we read", _formats())
 
 
 def _no_recording(what: str) -> RecordingError:

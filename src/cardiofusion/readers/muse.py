@@ -32,6 +32,7 @@ _MEASURED = {
 _NOTED = {
     "device": "TestDemographics/AcquisitionDevice",
     "status": "TestDemographics/Status",
+    # As they stand, without a unit: "16" of a high-pass filter cannot be Hz, and no source says what it is.
     "high-pass filter": "HighPassFilter",
     "low-pass filter": "LowPassFilter",
     "mains filter": "ACFilter",

@@ -21,7 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.decimals import decimals
-from cardiofusion.readers.details import MAX_AGE, Details, as_age, as_sex, known, number, years_between
+from cardiofusion.readers.details import (
+    MAX_AGE,
+    Details,
+    as_age,
+    as_sex,
+    hertz,
+    known,
+    number,
+    years_between,
+)
 from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format, lead_of
 from cardiofusion.readers.pulse import Pulse, Steps, find_pulse, length_before
 from cardiofusion.readers.xli import MAX_CHUNKS, expand
@@ -46,9 +55,9 @@ _MEASURED = {  # in 1.04, and in 1.03
 }  # fmt: skip
 _NOTED = {
     "electrode placement": ("electrodeplacement", "leadset"), "derived leads": ("derivedleads",),
-    "bandwidth": ("signalbandwidth",), "high-pass filter": ("hipass",), "low-pass filter": ("lowpass",),
-    "mains filter": ("notchfilterfreqs",), "waveform modified by": ("modifiedby",),
+    "bandwidth": ("signalbandwidth",), "waveform modified by": ("modifiedby",),
 }  # fmt: skip
+_FILTERS = {"high-pass filter": "hipass", "low-pass filter": "lowpass", "mains filter": "notchfilterfreqs"}
 _NOTHING = frozenset({"0", "None", "Unknown"})  # a filter of 0 Hz is none
 _YEARS = {
     "months": 1 / 12,
@@ -319,6 +328,9 @@ def _note(root: Element, interpretation: Element | None, stated: _Stated, detail
     for key, tags in _NOTED.items():
         text = stated.text(*tags)
         details.note(key, "" if text in _NOTHING else text)
+    for key, tag in _FILTERS.items():
+        text = stated.text(tag)
+        details.note(key, "" if text in _NOTHING else hertz(text))
     for lead in root.iter("leadmeasurement"):
         if lead.find("leadqualitystates/inops/inop") is not None:
             details.note("electrode off", lead.get("leadname", ""))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.decimals import as_millivolts, decimals
-from cardiofusion.readers.details import Details, as_sex, known, number, years_between
+from cardiofusion.readers.details import Details, as_sex, hertz, known, number, years_between
 from cardiofusion.readers.format import HINT, MAX_RATE, MIN_RATE, Format, lead_of
 from cardiofusion.readers.xml import number_of, parse_xml, root_name, text_of
 from cardiofusion.records import Recording, RecordingError, standard_leads
@@ -34,6 +34,7 @@ _FILTERS = {
     "HIGHPASS_CUTOFF_FREQ": "high-pass filter", "LOWPASS_CUTOFF_FREQ": "low-pass filter",
     "MAINS": "mains filter", "SMOOTHING": "smoothing", "BASELINE_STABILIZER": "baseline stabilizer",
 }  # fmt: skip
+_FREQUENCIES = ("HIGHPASS_CUTOFF_FREQ", "LOWPASS_CUTOFF_FREQ", "MAINS")  # in Hz
 _NOTED = {
     "device": "examdescript/aquiringdevice/hardware/model",
     "software": "examdescript/aquiringdevice/software/version",
@@ -170,7 +171,8 @@ def _note(root: Element, event: Element, details: Details) -> None:
     for each in event.iterfind("filters_data/filter"):
         text = text_of(each, "value")
         if text != "-":
-            details.note(_FILTERS.get(text_of(each, "name"), "filter"), text)
+            name = text_of(each, "name")
+            details.note(_FILTERS.get(name, "filter"), hertz(text) if name in _FREQUENCIES else text)
     if any(text_of(waveform, "type").upper() == "ECG_AVERAGES" for waveform in event.findall("wavedata")):
         details.note("averaged beats", "in the file, not part of this recording")
     for each in event.findall("textdata"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,6 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cardiofusion.records.errors import StorageError
+
+_OTHER_FOLDER = "choose another folder"
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some space or choose another folder",
+    errno.ENOENT: "make the folder first, or choose another one",
+    errno.ENOTDIR: "a part of this path is a file: choose another folder",
+    errno.EEXIST: "a part of this path is a file: choose another folder",
+}
 
 
 @contextmanager
@@ -20,7 +30,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(
             "storage.write",
             f"cannot write {path.name}: {(error.strerror or str(error)).lower()}",
-            "free some space or choose another folder; what was complete before is untouched",
+            f"{_ADVICE.get(error.errno or 0, _OTHER_FOLDER)}; what was complete before is untouched",
         ) from error
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from cardiofusion.readers import find_recordings, read_recording
+from cardiofusion.readers import read_recording
+from cardiofusion.readers.files import SUFFIXES, no_recording, survey, unread
 from cardiofusion.records import (
+    CardioFusionError,
     ExtraMissingError,
     InputError,
     Recording,
@@ -17,38 +21,60 @@ from cardiofusion.records import (
     write_text,
 )
 from cardiofusion.writers.deidentify import deidentify, pseudonym
-from cardiofusion.writers.files import files_of, write_recording, writer_for
+from cardiofusion.writers.files import Written, files_of, place_of, write, writer_for
+from cardiofusion.writers.originals import refuse_own, refuse_telling
 from cardiofusion.writers.writer import Writer
 
-MIN_NAME = 3  # characters of a name that says something
+ECG_SUFFIXES = (".dcm", ".edf", ".bdf", ".scp")  # which nothing but recordings have
+
+
+class Refusal(NamedTuple):
+    """A file that could not be read or written, named from its folder, and why."""
+
+    file: str
+    code: str
+    reason: str
+    hint: str
+
+    @classmethod
+    def of(cls, file: str, error: CardioFusionError) -> Refusal:
+        return cls(file, error.code, error.message, error.hint)
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What came of a folder. kept: there already, from an earlier run. refused: (file, code, reason)."""
+    """What came of a folder.
+
+    kept: there already, from an earlier run. aside: files that are no ECG. left_out: what the format keeps
+    not, or not in full -> in how many of the files written.
+    """
 
     written: int
     kept: int
-    refused: tuple[tuple[str, str, str], ...]
+    refused: tuple[Refusal, ...]
+    aside: int
+    left_out: Mapping[str, int]
 
 
 def convert_file(
     source: Path, target: Path, kind: str | None = None, key: bytes | None = None, overwrite: bool = False
-) -> Path:
-    """One recording into another format; the file written.
+) -> Written:
+    """One recording into another format; the file written, and what the format had no place for.
 
     target: a file, or an existing folder (then `kind` names the format). key: of the de-identification; none
     where the recording stays as it is.
-    Raises RecordingError, InputError (an unknown format, a name that tells whose it is), StorageError.
+    Raises RecordingError, InputError (an unknown format, a name that tells whose it is, the original's own
+    file), StorageError.
     """
     writer = writer_for(target, kind)
     original = read_recording(source)
     recording = original if key is None else deidentify(original, key)
     if target.is_dir():
-        target = target / f"{recording.record_id}{writer.suffix}"
+        target = target / f"{writer.stem(recording.record_id)}{writer.suffix}"
     elif key is not None:
-        _refuse_telling(target, original)
-    return write_recording(recording, target, writer.name, overwrite)
+        refuse_telling(target, original)
+    refuse_own(files_of(place_of(target, writer), writer), source.parent / original.source)
+    return write(recording, target, writer.name, overwrite)
 
 
 def convert_folder(
@@ -65,21 +91,27 @@ def convert_folder(
     TARGET.errors.csv, beside the folder: it names the files as they were.
     Raises RecordingError where there is none, InputError, StorageError where the disk refuses.
     """
-    if source.resolve() == target.resolve():
-        raise InputError("convert.same", "both folders are the same", "name another one for what is written")
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
+        raise InputError(
+            "convert.same", f"the originals lie in {target.name!r}", "name another folder for what is written"
+        )
     job = _Job(source, target, writer_for(target, kind), key, overwrite)
-    found = [path for path in find_recordings(source) if target.resolve() not in path.resolve().parents]
-    written: list[bool] = []
-    refused: list[tuple[str, str, str]] = []
+    found, others = (_outside(target, paths) for paths in survey(source))
+    failed = [path for path in others if _failed_export(path)]
+    if not found and not failed:
+        raise no_recording(source)
+    results: list[Written | None] = []
+    refused = [Refusal.of(path.relative_to(source).as_posix(), unread(path)) for path in failed]
     for count, path in enumerate(found, 1):
         try:
-            written.append(job.convert(path))
+            results.append(job.convert(path))
         except (InputError, ExtraMissingError) as error:
-            refused.append((path.relative_to(source).as_posix(), error.code, error.message))
+            refused.append(Refusal.of(path.relative_to(source).as_posix(), error))
         if on_step:
             on_step(count, len(found))
+    refused.sort()
     _list_refusals(errors_path(target), refused)
-    return Conversion(sum(written), len(written) - sum(written), tuple(refused))
+    return _conversion(results, refused, len(others) - len(failed))
 
 
 def errors_path(target: Path) -> Path:
@@ -98,8 +130,8 @@ class _Job:
         self.key, self.overwrite = key, overwrite
         self.taken: dict[Path, str] = {}
 
-    def convert(self, path: Path) -> bool:
-        """Whether a file was written: it may be there already. Raises InputError, StorageError."""
+    def convert(self, path: Path) -> Written | None:
+        """What was written; None where it is there already. Raises InputError, StorageError."""
         name = path.relative_to(self.source).as_posix()
         place = self._place(path)
         if place in self.taken:
@@ -109,18 +141,17 @@ class _Job:
         self.taken[place] = name
         there = [file.exists() for file in files_of(place, self.writer)]
         if all(there) and not self.overwrite:
-            return False
+            return None
         if any(there) and not self.overwrite:
             raise RecordingError(
                 "storage.exists", f"another file stands where {name} would go", "add --force"
             )
-        write_recording(self._read(path), place, self.writer.name, self.overwrite)
-        return True
+        return write(self._read(path), place, self.writer.name, self.overwrite)
 
     def _place(self, path: Path) -> Path:
         folder = self.target / path.relative_to(self.source).parent
         if self.key is None:
-            return folder / f"{path.stem}{self.writer.suffix}"
+            return folder / f"{self.writer.stem(path.stem)}{self.writer.suffix}"
         return self.target / f"{pseudonym('record', self._identifier(path), self.key)}{self.writer.suffix}"
 
     def _read(self, path: Path) -> Recording:
@@ -134,25 +165,31 @@ class _Job:
         return path.relative_to(self.source).with_suffix("").as_posix()
 
 
-def _refuse_telling(target: Path, original: Recording) -> None:
-    """Raises InputError where the name chosen holds that of the original, or the patient's id."""
-    chosen = target.stem.casefold()
-    for identifier in (original.record_id, original.patient_id):
-        own = (identifier or "").casefold()
-        if own and (own == chosen or (len(own) >= MIN_NAME and own in chosen)):
-            raise InputError(
-                "deidentify.name",
-                f"the name {target.name[:80]} holds an id of the original",
-                "choose another name, or name an existing folder and add --format",
-            )
+def _outside(folder: Path, paths: list[Path]) -> list[Path]:
+    return [path for path in paths if folder.resolve() not in path.resolve().parents]
 
 
-def _list_refusals(path: Path, refused: list[tuple[str, str, str]]) -> None:
+def _failed_export(path: Path) -> bool:
+    """Whether a file that no reader takes was meant to be an ECG: by its suffix, or empty with one of many.
+
+    An ordinary table, XML or JSON file may lie among ECGs.
+    """
+    suffix = path.suffix.lower()
+    return suffix in ECG_SUFFIXES or (suffix in SUFFIXES and not path.stat().st_size)
+
+
+def _conversion(results: list[Written | None], refused: list[Refusal], aside: int) -> Conversion:
+    written = [result for result in results if result is not None]
+    lost = Counter(what for result in written for what in result.left_out)
+    return Conversion(len(written), len(results) - len(written), tuple(refused), aside, lost)
+
+
+def _list_refusals(path: Path, refused: list[Refusal]) -> None:
     if not refused:
         path.unlink(missing_ok=True)  # of an earlier run
         return
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("file", "code", "reason"))
+    rows.writerow(Refusal._fields)
     rows.writerows(refused)
     write_text(path, text.getvalue())

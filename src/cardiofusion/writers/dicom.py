@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiofusion.readers.dicom.waveform import FILTERS
 from cardiofusion.readers.mdc import MEASURED, PARTITION, lead_number
 from cardiofusion.records import LEADS, Recording
 from cardiofusion.writers.writer import (
@@ -39,11 +40,6 @@ MAX_TWELVE_LEAD_SAMPLES = 16_384  # of a channel
 MAX_CHANNELS = 24
 MAX_TEXT = 64  # characters of an id or a name (LO)
 
-_FILTERS = {
-    "high-pass filter": "FilterLowFrequency",
-    "low-pass filter": "FilterHighFrequency",
-    "mains filter": "NotchFilterFrequency",
-}
 _UNITS = {  # UCUM -> (code of CID 3229, meaning)
     "ms": ("ms", "millisecond"),
     "deg": ("deg", "degree"),
@@ -180,7 +176,7 @@ def _channel(recording: Recording, lead: str, bits: int) -> Dataset:
     if not recording.calibrated:
         channel.ChannelStatus = "UNCALIBRATED"
     for key, hertz in cutoffs(recording).items():
-        setattr(channel, _FILTERS[key], hertz)
+        setattr(channel, FILTERS[key], hertz)
     return channel
 
 

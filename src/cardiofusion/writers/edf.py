@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.readers.edf.header import HEADER_BYTES
+from cardiofusion.readers.edf.reader import FILTERS
 from cardiofusion.records import Recording
 from cardiofusion.writers.writer import (
     MICROVOLT,
@@ -40,7 +41,7 @@ MAX_RECORD_BYTES = 61_440  # as the standard recommends
 MAX_RECORDS = 99_999_999  # eight characters
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_PREFILTERS = {"high-pass filter": "HP", "low-pass filter": "LP", "mains filter": "N"}
+_PREFILTERS = {key: name for name, key in FILTERS.items()}
 
 
 def encode(recording: Recording) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,13 +24,21 @@ from cardiofusion.writers.aecg import AECG
 from cardiofusion.writers.dicom import DICOM
 from cardiofusion.writers.edf import EDF
 from cardiofusion.writers.fhir import FHIR
-from cardiofusion.writers.readback import unreadable, verify
+from cardiofusion.writers.readback import left_out, unreadable, verify
 from cardiofusion.writers.table import CSV
 from cardiofusion.writers.wfdb import WFDB
 from cardiofusion.writers.writer import Writer
 
 WRITERS: tuple[Writer, ...] = (AECG, CSV, DICOM, EDF, FHIR, WFDB)
 FORMAT_NAMES = tuple(writer.name for writer in WRITERS)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written. left_out: what the format keeps not, or not in full ("age", a note's key)."""
+
+    path: Path
+    left_out: tuple[str, ...]
 
 
 def writer_for(path: Path, kind: str | None = None) -> Writer:
@@ -40,7 +48,18 @@ def writer_for(path: Path, kind: str | None = None) -> Writer:
         if wanted == (writer.suffix if kind is None else writer.name):
             return writer
     known = ", ".join(f"{writer.name} ({writer.suffix})" for writer in WRITERS)
+    if not wanted:
+        raise InputError(
+            "convert.format",
+            f"{path.name!r} does not say which format to write",
+            f"add --format, or one of these suffixes: {known}",
+        )
     raise InputError("convert.format", f"no format we write is called {wanted[:20]!r}", f"we write: {known}")
+
+
+def place_of(path: Path, writer: Writer) -> Path:
+    """The path with the format's suffix: added where it has another one."""
+    return path if path.suffix.lower() == writer.suffix else path.parent / f"{path.name}{writer.suffix}"
 
 
 def files_of(path: Path, writer: Writer) -> list[Path]:
@@ -59,10 +78,13 @@ def write_recording(
     Raises RecordingError where the format cannot hold the recording, InputError for an unknown format,
     StorageError where a file is there already ("storage.exists") or the disk refuses.
     """
-    path = Path(path)
+    return write(recording, Path(path), kind, overwrite).path
+
+
+def write(recording: Recording, path: Path, kind: str | None, overwrite: bool) -> Written:
+    """The same; also what the format had no place for."""
     writer = writer_for(path, kind)
-    if path.suffix.lower() != writer.suffix:
-        path = path.parent / f"{path.name}{writer.suffix}"
+    path = place_of(path, writer)
     files = files_of(path, writer)
     if not overwrite:
         _refuse_existing(files)
@@ -71,9 +93,9 @@ def write_recording(
         contents = [encode(recording) for _, encode in writer.beside] + [writer.encode(recording)]
         for file, content in zip(files, contents, strict=True):
             write_bytes(folder / file.name, content)
-        _read_back(folder / path.name, recording, writer)
+        lost = _read_back(folder / path.name, recording, writer)
         _publish(folder, files)
-    return path
+    return Written(path, lost)
 
 
 def _refuse_existing(files: list[Path]) -> None:
@@ -92,12 +114,14 @@ def _staging(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _read_back(path: Path, recording: Recording, writer: Writer) -> None:
+def _read_back(path: Path, recording: Recording, writer: Writer) -> tuple[str, ...]:
+    """What was left out. Raises RecordingError where it is not the recording."""
     try:
         read = read_recording(path)
     except RecordingError as error:
         raise unreadable(error, recording, writer) from error
     verify(read, recording, writer)
+    return left_out(read, recording)
 
 
 def _publish(folder: Path, files: list[Path]) -> None:

@@ -1,14 +1,22 @@
-"""What was written, read again and held against what it was made of: nothing is lost in silence."""
+"""What was written, read again and held against what it was made of.
+
+Samples, leads, rate, calibration and whose and when it is: a file that loses these is refused. Age,
+measurements and notes may be lost, and are named. What no checksum covered in the file that was read
+(`unverified`) is said of that file only: one that we write has checksums of its own, or none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isclose
 
 import numpy as np
 
+from cardiofusion.readers.details import number
 from cardiofusion.records import Recording, RecordingError
-from cardiofusion.writers.writer import Writer, unwritable
+from cardiofusion.writers.writer import Writer, other_format, unwritable
 
+MAX_AGE_DRIFT = 1 / 12  # years
 MAX_DRIFT = 0.5  # samples by which a rate that a format rounds may be off at the recording's end
 _FLOAT = 2e-7  # of a sample: float32, and the rounding of a step's multiple
 
@@ -28,8 +36,30 @@ def unreadable(error: RecordingError, recording: Recording, writer: Writer) -> R
     return RecordingError(
         "recording.unwritable",
         f"{recording.record_id} cannot be written as {writer.title}: {error.message}",
-        "choose another format: WFDB keeps the most",
+        other_format(writer.title),
     )
+
+
+def left_out(read: Recording, recording: Recording) -> tuple[str, ...]:
+    """Words for what a format has no place for, or too little: the age, measurements, notes by their keys."""
+    words = []
+    if recording.age is not None and (read.age is None or abs(read.age - recording.age) > MAX_AGE_DRIFT):
+        words.append("age")
+    if any(not _measured_so(read, name, value) for name, value in recording.measured.items()):
+        words.append("measurements")
+    lost = (key for key, text in recording.notes.items() if _bare(read.notes.get(key, "")) != _bare(text))
+    return (*words, *lost)
+
+
+def _measured_so(read: Recording, name: str, value: float) -> bool:
+    """As a measurement, or as a note where the format knows nothing else."""
+    stated = read.measured.get(name, number(read.notes.get(name)))
+    return stated is not None and isclose(stated, value, rel_tol=1e-6, abs_tol=1e-6)
+
+
+def _bare(text: str) -> str:
+    """Text without spaces, and the _ that EDF+ puts in their place: "50 Hz" is "50Hz"."""
+    return "".join(text.replace("_", " ").split())
 
 
 def _lost(read: Recording, recording: Recording, quantum: float) -> Iterator[str]:

@@ -19,6 +19,7 @@ from cardiofusion.writers.writer import MICROVOLT, Writer, local_time, microvolt
 TITLE = "WFDB"
 
 _NAME = re.compile(r"[\w-]+", re.ASCII)
+_NO_NAME = re.compile(r"[^\w-]", re.ASCII)
 _KEY = re.compile(r"[A-Za-z][^:<>]{0,60}")
 
 
@@ -45,6 +46,11 @@ def encode_samples(recording: Recording) -> bytes:
     """NAME.dat: the leads take turns, little-endian; the lowest value marks a missing sample."""
     samples = _samples(recording)
     return samples.T.astype(samples.dtype.newbyteorder("<")).tobytes()
+
+
+def stem(name: str) -> str:
+    """The nearest name that a record may have: "Jones 2" is Jones_2."""
+    return _NO_NAME.sub("_", name)
 
 
 def quantum(recording: Recording) -> float:
@@ -91,5 +97,6 @@ WFDB = Writer(
     suffix=".hea",
     encode=encode_header,
     beside=((".dat", encode_samples),),
+    stem=stem,
     quantum=quantum,
 )

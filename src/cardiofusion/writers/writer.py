@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording, RecordingError
 
+KEEPS_MOST = "WFDB"
 MICROVOLT = 0.001  # mV: the step of all formats that count in whole numbers
 FILTERS = ("high-pass filter", "low-pass filter", "mains filter")  # keys of notes, as readers have them
 
-_HERTZ = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*(?:Hz)?", re.ASCII | re.IGNORECASE)
+_HERTZ = re.compile(r"(\d{1,5}(?:\.\d{1,4})?)\s*Hz", re.ASCII | re.IGNORECASE)
+
+_SAID = (  # all of a Recording that files of ours hold, but the samples
+    "leads", "sampling_rate", "patient_id", "age", "sex", "time", "calibrated", "measured", "notes",
+)  # fmt: skip
 
 Encode = Callable[[Recording], bytes]
 
@@ -33,6 +38,7 @@ class Writer:
     name: as `--format` takes it. title: for words. suffix: of the file that is read again.
     encode: a Recording -> the content of that file; raises RecordingError where the format cannot hold it.
     beside: (suffix, encode) of the files that belong to it.
+    stem: a name -> the nearest one that the format allows a file to have.
     quantum: the step in mV in which a Recording is stored, 0 where it is stored exactly.
     """
 
@@ -41,14 +47,18 @@ class Writer:
     suffix: str
     encode: Encode
     beside: tuple[tuple[str, Encode], ...] = ()
+    stem: Callable[[str], str] = str
     quantum: Callable[[Recording], float] = _one_microvolt
 
 
 def unwritable(title: str, what: str) -> RecordingError:
     """A format that cannot keep `what`."""
-    return RecordingError(
-        "recording.unwritable", f"{title} cannot keep {what}", "choose another format: WFDB keeps the most"
-    )
+    return RecordingError("recording.unwritable", f"{title} cannot keep {what}", other_format(title))
+
+
+def other_format(title: str) -> str:
+    """The hint where a format refuses."""
+    return "choose another format" + ("" if title == KEEPS_MOST else f": {KEEPS_MOST} keeps the most")
 
 
 def refuse_gaps(recording: Recording, title: str) -> None:
@@ -106,7 +116,7 @@ def digits_of(moment: datetime) -> str:
 
 
 def cutoffs(recording: Recording) -> dict[str, str]:
-    """Of FILTERS, those that the recording notes as a plain frequency: key -> Hz."""
+    """Of FILTERS, those that the recording notes as a plain frequency in Hz: key -> Hz."""
     found = {key: _HERTZ.fullmatch(recording.notes.get(key, "").strip()) for key in FILTERS}
     return {key: match[1] for key, match in found.items() if match}
 
@@ -114,12 +124,17 @@ def cutoffs(recording: Recording) -> dict[str, str]:
 def identity(recording: Recording, what: str) -> UUID:
     """A UUID that follows from the content: converted again, a recording keeps its identifiers.
 
-    what: tells the identifiers of one file apart. The record id is no part of it.
+    what: tells the identifiers of one file apart. The record id is no part of it, nor the file it came from.
     """
-    said = (what, recording.leads, recording.sampling_rate, recording.patient_id, recording.time)
+    said = [what, *(f"{name}={_stated(getattr(recording, name))}" for name in _SAID)]
     digest = sha256(repr(said).encode())
     digest.update(np.ascontiguousarray(recording.signal).tobytes())
     return UUID(bytes=digest.digest()[:16], version=5)
+
+
+def _stated(value: object) -> str:
+    """The same words for the same value, in whichever order a mapping was filled."""
+    return repr(sorted(value.items()) if isinstance(value, Mapping) else value)
 
 
 def step_between(rate: float, a_second: float = 1.0) -> float:

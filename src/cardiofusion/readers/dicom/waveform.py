@@ -39,7 +39,7 @@ _TYPES: dict[tuple[int, str], np.dtype[Any]] = {  # (bits allocated, interpretat
     (32, "UL"): np.dtype(np.uint32),
 }
 _AVERAGED = ("MEDIAN", "AVERAGE", "TEMPLATE", "REPRESENTATIVE")
-_FILTERS = {
+FILTERS = {
     "high-pass filter": "FilterLowFrequency",
     "low-pass filter": "FilterHighFrequency",
     "mains filter": "NotchFilterFrequency",
@@ -262,7 +262,7 @@ def lasting(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
 def note_channels(group: Group, details: Details) -> bool:
     """Note filters and states of the leads' channels; whether their gain can be trusted."""
     used = [(lead, group.channels[position]) for lead, position in group.leads.items()]
-    for key, keyword in _FILTERS.items():
+    for key, keyword in FILTERS.items():
         found = {channel.text(keyword) for _, channel in used} - {"", "0"}
         details.note(key, ", ".join(f"{value[:16]} Hz" for value in sorted(found)))
     states = {lead: channel.text("ChannelStatus").upper() for lead, channel in used}

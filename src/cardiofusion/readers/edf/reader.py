@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"\s*-\s*ref$", re.IGNORECASE)
 _INVERTED = re.compile(r"(?:^|\s)-\w+$")  # "ECG -aVR" is not aVR
 _ELECTRODES = {"la-ra": "I", "ll-ra": "II", "lf-ra": "II", "ll-la": "III", "lf-la": "III"}
 _ONLY_WITH_PREFIX = frozenset({"X", "Y", "Z", "ES", "AS", "AI"})  # also accelerometers, inputs
-_FILTERS = {"HP": "high-pass filter", "LP": "low-pass filter", "N": "mains filter"}
+FILTERS = {"HP": "high-pass filter", "LP": "low-pass filter", "N": "mains filter"}
 _FILTER = re.compile(r"\b(HP|LP|N):\s*(DC|\d[\d.,]*\s*[a-z]{0,4})", re.IGNORECASE)
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _LONG_DATE = re.compile(r"(\d\d)-([A-Z]{3})-(\d{4})", re.ASCII | re.IGNORECASE)
@@ -240,7 +240,7 @@ def _long_date(text: str) -> datetime | None:
 def _note_filters(signal: Signal, details: Details) -> None:
     """The filters of a lead, once where leads share them."""
     for kind, value in _FILTER.findall(signal.prefilter):
-        key = _FILTERS[kind.upper()]
+        key = FILTERS[kind.upper()]
         if value.strip() not in details.notes.get(key, "").split("; "):
             details.note(key, value)
 

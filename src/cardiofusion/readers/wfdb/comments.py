@@ -63,7 +63,7 @@ def _take(comments: Details, key: str, value: str) -> None:
     elif folded in {"sex", "gender"} and comments.sex is None and as_sex(value):
         comments.sex = as_sex(value)
     elif folded in _PATIENT_KEYS and comments.patient_id is None:
-        comments.patient_id = value
+        comments.patient_id = known(value)
     else:
         comments.note(key, value)
 
