@@ -25,6 +25,7 @@ FEW = 3  # beats of a kind: below it none can be compared with the others
 T_LATEST, T_SHARE, T_BEFORE_NEXT, T_AFTER_QRS = 0.62, 0.72, 0.03, 0.04  # s after R, of QRS to QRS, s, s
 P_EARLIEST, P_BEFORE_QRS = 0.30, 0.012  # seconds before the QRS
 USUAL_T = 0.1  # seconds after the QRS, where no T is found
+LEAST_SIZE = 0.1  # of the median lead's QRS: a lead that shows less counts less, for it may be dead
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,16 @@ def _typical_p(beat: Float, qrs: tuple[int, int], t: Span | None, rr: float, rat
 def _qrs_size(median: Float, before: int, rate: float) -> Float:
     """Peak to peak of each lead's QRS [lead, 1]."""
     around = round(ALIKE_SECONDS * rate)
-    size = np.ptp(median[:, max(0, before - around) : before + around], axis=1)[:, None]
+    return sizes(median[:, max(0, before - around) : before + around])
+
+
+def sizes(curve: Float) -> Float:
+    """What leads [lead, sample] are divided by to count alike [lead, 1]: peak to peak, more for a dead lead.
+
+    Over its own peak to peak the noise of a lead without an electrode would be as large as a QRS.
+    """
+    size = np.ptp(curve, axis=1)[:, None]
+    size = np.maximum(size, LEAST_SIZE * np.median(size))
     return np.asarray(np.where(size > 0.0, size, 1.0))
 
 
