@@ -43,7 +43,7 @@ def p_wave_evidence(curves: Curves, beats: Sequence[Beat]) -> Float | None:
     return np.array(
         [
             _coherence(before),
-            min(irregularity_of(curves.peaks) or 0.0, MOST_IRREGULAR),
+            min(irregularity_of(curves.peaks, curves.gaps) or 0.0, MOST_IRREGULAR),
             _over_rest(curves, beats),
             -float(np.log(1.0 - min(float(np.median(alike)), MOST_ALIKE))),
         ]

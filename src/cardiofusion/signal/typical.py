@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording
 from cardiofusion.signal.bandpass import bandpass
+from cardiofusion.signal.beats import Gaps, rr_intervals
 from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.waves import P_SHAPE, T_SHAPE, Span, bump, qrs_ends, slope, smoothed
 
@@ -30,7 +31,9 @@ LEAST_SIZE = 0.1  # of the median lead's QRS: a lead that shows less counts less
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """A recording [lead, sample] in mV as three filters show it, and its R peaks; rr: samples."""
+    """A recording [lead, sample] in mV as three filters show it, and its R peaks; rr: samples. gaps: of all
+    leads, [start, stop) in samples.
+    """
 
     signal: Float
     p_curve: Float
@@ -38,14 +41,16 @@ class Curves:
     peaks: NDArray[np.intp]
     rate: float
     rr: float
+    gaps: Gaps = ()
 
     @classmethod
-    def of(cls, recording: Recording, peaks: NDArray[np.intp]) -> Curves:
+    def of(cls, recording: Recording, peaks: NDArray[np.intp], gaps: Gaps = ()) -> Curves:
         rate = recording.sampling_rate
         signal = bandpass(without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
-        rr = float(np.median(np.diff(peaks))) if len(peaks) > 1 else USUAL_RR * rate
+        intervals = rr_intervals(peaks, gaps)
+        rr = float(np.nanmedian(intervals)) if np.isfinite(intervals).any() else USUAL_RR * rate
         p_curve, t_curve = (smoothed(signal, seconds, rate) for seconds in (P_SMOOTH, T_SMOOTH))
-        return cls(signal, p_curve, t_curve, peaks, rate, rr)
+        return cls(signal, p_curve, t_curve, peaks, rate, rr, gaps)
 
     @property
     def length(self) -> int:
@@ -58,8 +63,8 @@ class Curves:
 
     def rr_after(self, beats: NDArray[np.intp]) -> float:
         """The median interval to the next beat."""
-        followed = beats[beats + 1 < len(self.peaks)]
-        return float(np.median(np.diff(self.peaks)[followed])) if len(followed) else self.rr
+        intervals = rr_intervals(self.peaks, self.gaps)[beats[beats + 1 < len(self.peaks)]]
+        return float(np.nanmedian(intervals)) if np.isfinite(intervals).any() else self.rr
 
 
 @dataclass(frozen=True, eq=False)
