@@ -39,7 +39,7 @@ def describe_text(found: dict[str, Any]) -> str:
 def _ecg(path: Path) -> dict[str, Any]:
     recording = read_recording(path)
     quality = assess_quality(recording)
-    measured = measure(recording) if quality.grade != "unfit" else Measurements()
+    measured = measure(recording, quality) if quality.grade != "unfit" else Measurements()
     return {
         "what": "ecg",
         "record_id": recording.record_id,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cardiofusion.records import Measurement, Recording, complete_limb_leads
 from cardiofusion.signal.bandpass import bandpass
 from cardiofusion.signal.beats import rate_of, rr_intervals
-from cardiofusion.signal.gaps import fill_gaps
+from cardiofusion.signal.gaps import readable
 from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.typical import BAND_HZ
 
@@ -78,8 +78,11 @@ def _by_rate(found: Delineation, qt: Measurement | None) -> dict[str, Measuremen
 
 
 def _axes(recording: Recording, beats: Sequence[Beat]) -> dict[str, Measurement]:
-    """Frontal axes; none without two limb leads."""
-    signal, leads = complete_limb_leads(fill_gaps(recording.signal), recording.leads)
+    """Frontal axes; none without two limb leads that hold a signal: what a flat one lacks, others tell."""
+    clean = readable(recording)
+    if clean is None:
+        return {}
+    signal, leads = complete_limb_leads(clean.signal, clean.leads)
     if not {"I", "aVF"} <= set(leads):
         return {}
     pair = bandpass(signal[[leads.index("I"), leads.index("aVF")]], recording.sampling_rate, *BAND_HZ)
