@@ -6,10 +6,11 @@ import dataclasses
 import re
 
 import numpy as np
+import pytest
 
-from cardiofusion.records import Assessment, Finding, Measurements, Quality, Recording
+from cardiofusion.records import LEADS, Assessment, Finding, Measurement, Measurements, Quality, Recording
 from cardiofusion.report import assessment_text, patient_sheet
-from cardiofusion.report.measured import COLUMNS, NOT_TOLD, measured_part
+from cardiofusion.report.measured import COLUMNS, NOT_TOLD, measured_part, measured_value
 
 
 def test_every_column_stands_whether_it_could_be_told_or_not(measurements: Measurements) -> None:
@@ -84,3 +85,49 @@ def test_the_sheet_of_an_unfit_ecg_says_why_and_what_to_do(recording: Recording)
     assert "Nothing was answered: the ECG is unfit" in page
     assert "All four are answers" not in page
     assert 'class="ecg-paper"' in page
+
+
+def lines_of(measurements: Measurements) -> str:
+    part = measured_part(measurements)
+    assert part is not None
+    return " ".join(part.lines)
+
+
+def test_a_qtc_by_an_unknown_formula_stands_beside_none_of_ours(measurements: Measurements) -> None:
+    part = measured_part(measurements)
+    assert part is not None
+    device = {column.title: column.device for column in part.columns}
+    assert device["QTc Bazett"] == device["QTc Fridericia"] == ""
+    assert device["QTc, device's formula"] == "390"
+    without = measured_part(dataclasses.replace(measurements, device={"pr": 280.0}))
+    assert without is not None
+    assert "QTc, device's formula" not in {column.title for column in without.columns}
+
+
+def test_p_waves_are_not_said_to_be_where_no_pr_could_be_told(measurements: Measurements) -> None:
+    assert "; P waves before the QRS" in lines_of(measurements)
+    intervals = {name: one for name, one in measurements.intervals.items() if name != "pr"}
+    told = lines_of(dataclasses.replace(measurements, intervals=intervals))
+    assert "no P waves made out before the QRS of most beats" in told
+
+
+@pytest.mark.parametrize(
+    ("leads", "words"),
+    [
+        (LEADS, "All leads together"),
+        (("II",), "From lead II alone"),
+        (("I", "II"), "From leads I, II alone"),
+        (LEADS[:10], "From leads I, II, III, aVR, aVL, aVF, V1, V2, V3, V4 together"),
+    ],
+)
+def test_the_leads_are_named(assessment: Assessment, leads: tuple[str, ...], words: str) -> None:
+    assert assessment.measurements is not None
+    found = dataclasses.replace(assessment.measurements, from_leads=leads)
+    of_these = dataclasses.replace(assessment, measurements=found)
+    assert (words in " ".join(assessment_text(of_these).split())) == (leads != LEADS)
+    assert words in patient_sheet(of_these, None)
+
+
+def test_no_value_is_minus_zero() -> None:
+    assert measured_value(Measurement(-0.2, "°", 1.0, 1.0, 9)) == "0°"
+    assert measured_value(Measurement(-0.001, "mV", 0.0, 1.0, 9)) == "0.00\u00a0mV"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 
 import jsonschema
+import numpy as np
 import pytest
 
 from cardiofusion.bundle import manifest_schema
@@ -103,3 +105,23 @@ def test_inspection_of_a_bundle_and_of_an_ecg(tiny_bundle, tiny_system, virtual_
     assert len(ecg["leads"]) == 12
     assert ecg["patient_id"] == virtual_patient.recording.patient_id
     json.dumps([bundle, ecg], allow_nan=False)
+
+
+def test_words_about_an_ecg_hold_no_more_digits_than_were_measured(virtual_patient):
+    ecg = describe(virtual_patient.header)
+    assert ecg["rhythm"]["mean_change"] not in (0.0, round(ecg["rhythm"]["mean_change"], 3))
+    words = describe_text({name: ecg[name] for name in ("intervals", "amplitudes", "voltages", "rhythm")})
+    assert f"mean_change: {round(ecg['rhythm']['mean_change'], 3):g}" in words
+    assert not re.search(r"\d\.\d{4}", words)
+    for value in (-0.001, 0.001):
+        assert "V1: t +0.00 mV" in describe_text({"amplitudes": {"V1": {"t": {"value": value}}}})
+
+
+def test_what_quality_says_reaches_what_is_measured(tiny_system, recording, changed):
+    signal = recording.signal.copy()
+    v5 = recording.leads.index("V5")
+    signal[v5] = np.clip(signal[v5], -0.2, 0.4 * signal[v5].max())
+    found = tiny_system.assess(changed(signal=signal), explain=False)
+    assert "saturated" in {finding.code for finding in found.quality.findings}
+    assert "V5" not in found.measurements.from_leads
+    assert "V6" in found.measurements.from_leads

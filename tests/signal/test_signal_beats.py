@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from cardiofusion.readers import read_recording
 from cardiofusion.records import LEADS, Recording, RecordingError
-from cardiofusion.signal import detect_beats, heart_rate, median_beat, rhythm_irregularity
+from cardiofusion.signal import (
+    assess_quality,
+    detect_beats,
+    heart_rate,
+    median_beat,
+    rhythm_irregularity,
+)
+from cardiofusion.signal.beats import rr_intervals
 
 MakeECG = Callable[..., Recording]
 Notes = Callable[..., np.ndarray]
@@ -135,3 +142,36 @@ def test_ludb_annotations(data_dir: Path, beat_notes: Notes, match_beats: Match)
     hits, missed, false = total
     assert hits / (hits + missed) >= 0.99
     assert hits / (hits + false) >= 0.99
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(3.0, 0.6), (4.2, 1.0), (2.0, 2.5), (0.0, 1.0)])
+def test_a_gap_in_all_leads_is_no_pause_of_the_heart(make_ecg: MakeECG, start: float, seconds: float) -> None:
+    recording = make_ecg()
+    signal = recording.signal.copy()
+    signal[:, round(start * 500.0) : round((start + seconds) * 500.0)] = np.nan
+    gapped = replace(recording, signal=signal)
+    irregularity = rhythm_irregularity(gapped)
+    assert heart_rate(gapped) == pytest.approx(72.0, rel=0.01)
+    assert assess_quality(gapped).heart_rate == pytest.approx(72.0, rel=0.01)
+    assert irregularity is not None
+    assert irregularity < 0.02
+
+
+def test_what_some_lead_still_shows_is_no_gap(make_ecg: MakeECG) -> None:
+    """A pause that one lead has on record counts, and so does one over a few lost samples."""
+    recording = make_ecg(heart_rate=60.0)
+    signal = recording.signal.copy()
+    signal[:, 2100:2800] = 0.001 * np.sin(np.arange(700) / 40.0)  # a beat is not conducted
+    signal[:-1, 2200:2600] = np.nan
+    signal[:, 3000:3010] = np.nan
+    paused = replace(recording, signal=signal)
+    beats = detect_beats(paused)
+    assert heart_rate(paused) == pytest.approx(60.0 * 500.0 / np.diff(beats).mean())
+    assert np.diff(beats).max() > 900
+
+
+def test_beats_on_either_side_of_a_gap_do_not_follow_each_other() -> None:
+    beats = np.array([100, 600, 1100, 2600, 3100])
+    known = rr_intervals(beats, [(1200, 1500)])
+    np.testing.assert_array_equal(known, [500.0, 500.0, np.nan, 500.0])
+    np.testing.assert_array_equal(rr_intervals(beats), [500.0, 500.0, 1500.0, 500.0])

@@ -190,3 +190,16 @@ def test_cardiologists_agree(data_dir: Path) -> None:
     for found, marked, ours_n in counts.values():
         assert found / marked > 0.93
         assert found / ours_n > 0.93
+
+
+def test_a_lead_without_an_electrode_changes_no_other(
+    sinus: tuple[list[Recording], dict[str, NDArray[np.float64]]],
+) -> None:
+    """Its 2 uV of noise must not be taken for a QRS as large as the others'."""
+    noise = np.random.default_rng(5).normal(0.0, 0.002, 5000).astype(np.float32)
+    off = []
+    for recording in sinus[0][:20]:
+        eleven = delineate(replace(recording, signal=recording.signal[:-1], leads=LEADS[:-1]))
+        dead = delineate(replace(recording, signal=np.vstack([recording.signal[:-1], noise])))
+        off.append([milliseconds(dead, name) - milliseconds(eleven, name) for name in ("qrs", "pr")])
+    assert np.nanmax(np.abs(off)) <= 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,3 +119,18 @@ def test_what_cannot_be_told_is_absent() -> None:
     assert set(measure_intervals(chest, Delineation(only_qrs, RATE, 0.0))) == {"qrs", "heart_rate"}
     other = tuple(replace(beat, kind=1) for beat in beats(500, 1000))
     assert set(measure_intervals(chest, Delineation(other, RATE, 1.0))) == {"heart_rate"}
+
+
+@pytest.mark.parametrize("broken", [0.0, np.nan])
+@pytest.mark.parametrize("lead", ["I", "aVF", "II"])
+def test_a_limb_lead_without_a_signal_turns_no_axis(
+    make_ecg: Callable[..., Recording], lead: str, broken: float
+) -> None:
+    """The other limb leads say what it would have shown."""
+    whole = make_ecg()
+    signal = whole.signal.copy()
+    signal[LEADS.index(lead), 500:] = broken
+    signal[LEADS.index(lead), :500] = np.nan if np.isnan(broken) else 0.0
+    before, found = measured(whole), measured(replace(whole, signal=signal))
+    for axis in ("p_axis", "qrs_axis", "t_axis"):
+        assert found[axis].value == pytest.approx(before[axis].value, abs=3.0)

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 import jsonschema
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,3 +71,18 @@ def test_any_recording_is_measured_in_finite_numbers(
     if gaps:
         signal[rng.random(signal.shape) < 0.1] = np.nan
     follows_the_schema(measure(Recording(signal, rate, LEADS[:n_leads])))
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.0, 2.0])
+def test_a_gap_in_all_leads_changes_neither_rate_nor_rhythm(
+    make_ecg: Callable[..., Recording], seconds: float
+) -> None:
+    whole = make_ecg()
+    signal = whole.signal.copy()
+    signal[:, 2000 : 2000 + round(seconds * 500.0)] = np.nan
+    found, before = measure(replace(whole, signal=signal)), measure(whole)
+    assert found.rhythm is not None
+    assert found.rhythm.regularity == "regular"
+    for name in ("heart_rate", "qtc_bazett", "qtc_hodges"):
+        assert found.intervals[name].value == pytest.approx(before.intervals[name].value, rel=0.02)
+    assert found.intervals["heart_rate"].n < before.intervals["heart_rate"].n

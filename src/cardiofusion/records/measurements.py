@@ -59,7 +59,7 @@ class Measurements:
     intervals: heart_rate, pr, p_duration, qrs, qt, qtc_bazett, qtc_fridericia, qtc_framingham, qtc_hodges,
     p_axis, qrs_axis, t_axis. amplitudes: lead -> p, q, r, s, r_prime, st, t in mV over the level before the
     QRS. voltages: sums of amplitudes by the name of their author, in mV. device: what the program of the
-    device measured, by the names of MEASUREMENTS (/min, ms, degrees).
+    device measured, by the names of MEASUREMENTS (/min, ms, degrees). from_leads: those that were measured.
     """
 
     intervals: Mapping[str, Measurement] = field(default_factory=dict)
@@ -67,3 +67,4 @@ class Measurements:
     voltages: Mapping[str, Measurement] = field(default_factory=dict)
     rhythm: Rhythm | None = None
     device: Mapping[str, float] = field(default_factory=dict)
+    from_leads: tuple[str, ...] = ()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cardiofusion.records import Measurement, Measurements, Rhythm
+from cardiofusion.records import LEADS, Measurement, Measurements, Rhythm
 from cardiofusion.report.wording import SPACE, percent
 
 COLUMNS: Mapping[str, tuple[str, str | None]] = {  # interval -> title, its name among what devices measure
@@ -13,8 +13,9 @@ COLUMNS: Mapping[str, tuple[str, str | None]] = {  # interval -> title, its name
     "pr": ("PR", "pr"),
     "qrs": ("QRS", "qrs"),
     "qt": ("QT", "qt"),
-    "qtc_bazett": ("QTc Bazett", "qtc"),
+    "qtc_bazett": ("QTc Bazett", None),
     "qtc_fridericia": ("QTc Fridericia", None),
+    "qtc": ("QTc, device's formula", "qtc"),  # devices seldom say which: it stands beside none of ours
     "p_axis": ("P axis", "p_axis"),
     "qrs_axis": ("QRS axis", "qrs_axis"),
     "t_axis": ("T axis", "t_axis"),
@@ -24,6 +25,8 @@ SURE = 0.9  # confidence from which nothing need be added
 ST_MV = 0.1  # deviation that is named
 VOLTAGES: Mapping[str, str] = {"sokolow_lyon": "Sokolow-Lyon", "cornell": "Cornell"}
 NOT_TOLD = "–"
+ALL = "All leads together"
+FEW = 3  # leads: fewer do not show the first and the last of a wave
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,13 @@ class MeasuredColumn:
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """columns: by value. lines: rhythm, ST and voltages in words. apart: where the device says otherwise."""
+    """columns: by value. about: the leads. lines: rhythm, ST and voltages in words. apart: where the device
+    says otherwise.
+    """
 
     columns: tuple[MeasuredColumn, ...]
     has_device: bool
+    about: str
     lines: tuple[str, ...]
     apart: tuple[str, ...]
 
@@ -52,10 +58,12 @@ def measured_part(measurements: Measurements | None) -> MeasuredPart | None:
     """None where nothing was measured."""
     if measurements is None or not measurements.intervals:
         return None
-    columns = tuple(_column(name, measurements) for name in COLUMNS)
+    names = (name for name in COLUMNS if name != "qtc" or name in measurements.device)
+    columns = tuple(_column(name, measurements) for name in names)
     return MeasuredPart(
         columns=columns,
         has_device=any(column.device for column in columns),
+        about=_about(measurements.from_leads),
         lines=tuple(_lines(measurements)),
         apart=tuple(_apart(measurements)),
     )
@@ -64,13 +72,25 @@ def measured_part(measurements: Measurements | None) -> MeasuredPart | None:
 def measured_value(one: Measurement) -> str:
     """ "162 ms", "0.21 mV", "-12°" """
     digits = 2 if one.unit == "mV" else 0
-    return f"{one.value:.{digits}f}{'' if one.unit == '°' else SPACE}{one.unit}"
+    value = round(one.value, digits) + 0.0  # no -0
+    return f"{value:.{digits}f}{'' if one.unit == '°' else SPACE}{one.unit}"
+
+
+def _about(leads: Sequence[str]) -> str:
+    if not leads or set(LEADS) <= set(leads):
+        return ALL
+    named = f"leads {', '.join(leads)}" if len(leads) > 1 else f"lead {leads[0]}"
+    if len(leads) < FEW:
+        return f"From {named} alone: where waves begin and end is less sure than in 12 leads"
+    return f"From {named} together"
 
 
 def _column(name: str, measurements: Measurements) -> MeasuredColumn:
     title, by_device = COLUMNS[name]
     one, device = measurements.intervals.get(name), measurements.device.get(by_device or "")
     said = "" if device is None else f"{device:.0f}"
+    if name == "qtc":
+        return MeasuredColumn(title, "", "", True, "", said)
     if one is None:
         return MeasuredColumn(title, NOT_TOLD, "", True, "cannot be told", said)
     return MeasuredColumn(title, measured_value(one), f"± {one.spread:.0f}", one.sure, _confidence(one), said)
@@ -84,7 +104,7 @@ def _confidence(one: Measurement | Rhythm) -> str:
 
 def _lines(measurements: Measurements) -> Iterator[str]:
     if measurements.rhythm:
-        yield _rhythm(measurements.rhythm)
+        yield _rhythm(measurements.rhythm, "pr" in measurements.intervals)
     st = {lead: found["st"] for lead, found in measurements.amplitudes.items() if "st" in found}
     if st:
         named = [
@@ -99,18 +119,20 @@ def _lines(measurements: Measurements) -> Iterator[str]:
         )
 
 
-def _rhythm(rhythm: Rhythm) -> str:
+def _rhythm(rhythm: Rhythm, usual_p: bool) -> str:
+    """usual_p: whether beats of the commonest shape have a P; those of another shape may alone."""
     shapes = f", {percent(rhythm.other_shapes)} of beats of another shape" if rhythm.other_shapes else ""
-    p_waves = "P waves before the QRS" if rhythm.p_waves >= 0.5 else "no P waves made out before the QRS"
+    p_waves = "P waves before the QRS"
+    if not usual_p or rhythm.p_waves < 0.5:
+        p_waves = "no P waves made out before the QRS" + " of most beats" * (rhythm.p_waves >= 0.5)
     rr = f"RR {measured_value(rhythm.rr)} ± {rhythm.rr.spread:.0f}"
     return f"Rhythm: {rhythm.regularity} ({_confidence(rhythm)}); {rr}{shapes}; {p_waves}"
 
 
 def _apart(measurements: Measurements) -> Iterator[str]:
-    """Not of QTc: devices seldom say by which formula."""
     for name, (title, by_device) in COLUMNS.items():
         one, device = measurements.intervals.get(name), measurements.device.get(by_device or "")
-        if one is None or device is None or by_device == "qtc":
+        if one is None or device is None:
             continue
         off = one.value - device
         if one.unit == "°":

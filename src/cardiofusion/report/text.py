@@ -14,7 +14,7 @@ from cardiofusion.records import (
     Quality,
     TaskAnswer,
 )
-from cardiofusion.report.measured import MeasuredColumn, measured_part
+from cardiofusion.report.measured import ALL, MeasuredColumn, measured_part
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
 from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
@@ -84,6 +84,7 @@ def _measured(measurements: Measurements | None) -> Iterator[str]:
     if part is None:
         return
     yield "; ".join(map(_measured_value, part.columns))
+    yield "" if part.about == ALL else part.about  # an empty line is left out
     yield from part.lines
     for words in part.apart:
         yield f"⚠ {words}"
@@ -114,7 +115,7 @@ def _scores(scores: PublishedScores | None) -> Iterator[str]:
     part = scores_part(scores)
     if part is None:
         return
-    yield part.about
+    yield "" if part.about == ALL else part.about  # an empty line is left out
     width = max((len(line.title) for group in part.outcomes for line in group.lines), default=0)
     for group in part.outcomes:
         yield f"{group.outcome}:"

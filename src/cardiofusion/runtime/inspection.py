@@ -39,7 +39,7 @@ def describe_text(found: dict[str, Any]) -> str:
 def _ecg(path: Path) -> dict[str, Any]:
     recording = read_recording(path)
     quality = assess_quality(recording)
-    measured = measure(recording) if quality.grade != "unfit" else Measurements()
+    measured = measure(recording, quality) if quality.grade != "unfit" else Measurements()
     return {
         "what": "ecg",
         "record_id": recording.record_id,
@@ -56,7 +56,8 @@ def _ecg(path: Path) -> dict[str, Any]:
         "quality": quality.grade,
         "heart_rate": None if quality.heart_rate is None else round(quality.heart_rate, 1),
         "findings": [asdict(finding) for finding in quality.findings],
-        **{name: found for name, found in asdict(measured).items() if name != "device"},
+        **{name: found for name, found in asdict(measured).items() if name not in ("device", "from_leads")},
+        "measured_in": list(measured.from_leads),
         "measured_by_device": dict(recording.measured),
         "notes": dict(recording.notes),
     }
@@ -97,11 +98,13 @@ def _words(value: Any) -> str:
 
 
 def _short(entry: Any) -> str:
+    if isinstance(entry, float):
+        return f"{_rounded(entry, 3):g}"
     if not isinstance(entry, dict):
         return str(entry)
     if set(entry) == {"value", "unit", "spread", "confidence", "n"}:
         value, spread = (
-            f"{round(entry[key], DIGITS.get(entry['unit'], 0)):g}" for key in ("value", "spread")
+            f"{_rounded(entry[key], DIGITS.get(entry['unit'], 0)):g}" for key in ("value", "spread")
         )
         return f"{value} {entry['unit']} ± {spread}, confidence {entry['confidence']:.2f}, n = {entry['n']}"
     if set(entry) == {"value", "low", "high", "n", "data"}:
@@ -111,9 +114,14 @@ def _short(entry: Any) -> str:
     if set(entry) == {"code", "severity", "message", "lead"}:
         return f"{entry['severity']}: {entry['message']}"
     if set(entry) <= set(DEFLECTIONS):
-        return ", ".join(f"{name} {one['value']:+.2f}" for name, one in entry.items()) + " mV"
+        return ", ".join(f"{name} {_rounded(one['value'], 2):+.2f}" for name, one in entry.items()) + " mV"
     return "; ".join(
         f"{name} {', '.join(map(str, value)) if isinstance(value, list) else _short(value)}"
         for name, value in entry.items()
         if value not in ("", None, [], False)
     )
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Never -0."""
+    return round(value, digits) + 0.0

@@ -141,7 +141,7 @@ class System:
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row),
             scores=patient_scores(self._columns, known, recording),
-            measurements=None if fit is None else measure(fit),
+            measurements=None if fit is None else measure(fit, quality),
         )
 
     def _own(self, known: Row) -> Row | None:

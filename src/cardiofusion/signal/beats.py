@@ -7,12 +7,16 @@ out, then a threshold that follows the height of the beats around it (after Pan 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.records import Recording, RecordingError
 from cardiofusion.signal.bandpass import bandpass
-from cardiofusion.signal.gaps import fill_gaps, usable
+from cardiofusion.signal.gaps import common_gaps, fill_gaps, usable
+
+Gaps = Sequence[tuple[int, int]]  # [start, stop) in samples
 
 QRS_BAND_HZ = (8.0, 20.0)  # most of the QRS, little of P and T (Elgendi 2013)
 QRS_SECONDS = 0.1
@@ -26,6 +30,7 @@ ALIKE = 5.0  # the quartiles of beat heights differ by less, even with extra bea
 STEADY_BEATS, STEADY_SPREAD = 8, 0.1  # noise peaks vary by 0.3 of their distance
 LEAST_MV = 0.002  # a QRS a hundred times larger is small; what is left of a slow drift is not
 SHORTEST_SECONDS = 1.0
+FEWEST_CHANGES = 2  # from one RR to the next: fewer tell no rhythm
 
 
 def detect_beats(recording: Recording) -> NDArray[np.intp]:
@@ -52,14 +57,22 @@ def detect_beats(recording: Recording) -> NDArray[np.intp]:
 
 def heart_rate(recording: Recording) -> float | None:
     """Beats a minute over the whole recording, from the mean RR interval; None under two beats."""
-    return rate_of(detect_beats(recording), recording.sampling_rate)
+    return rate_of(detect_beats(recording), recording.sampling_rate, common_gaps(recording))
 
 
-def rate_of(beats: NDArray[np.intp], rate: float) -> float | None:
-    """Beats a minute from R-peak positions at `rate` Hz; None under two beats."""
-    if len(beats) < 2:
-        return None
-    return float(60.0 * rate * (len(beats) - 1) / (beats[-1] - beats[0]))
+def rr_intervals(beats: NDArray[np.intp], gaps: Gaps = ()) -> NDArray[np.float64]:
+    """Samples from each R peak to the next; NaN over a gap of all leads, which may hide a beat."""
+    intervals = np.diff(beats).astype(np.float64)
+    for start, stop in gaps:
+        intervals[(beats[:-1] < stop) & (beats[1:] >= start)] = np.nan
+    return intervals
+
+
+def rate_of(beats: NDArray[np.intp], rate: float, gaps: Gaps = ()) -> float | None:
+    """Beats a minute from R-peak positions at `rate` Hz; None without an interval between two."""
+    intervals = rr_intervals(beats, gaps)
+    known = intervals[np.isfinite(intervals)]
+    return float(60.0 * rate / known.mean()) if len(known) else None
 
 
 def rhythm_irregularity(recording: Recording) -> float | None:
@@ -67,15 +80,16 @@ def rhythm_irregularity(recording: Recording) -> float | None:
 
     About 0.02-0.1 in sinus rhythm, above 0.15 in atrial fibrillation or with frequent extra beats.
     """
-    return irregularity_of(detect_beats(recording))
+    return irregularity_of(detect_beats(recording), common_gaps(recording))
 
 
-def irregularity_of(beats: NDArray[np.intp]) -> float | None:
-    """The same of R-peak positions."""
-    intervals = np.diff(beats)
-    if len(intervals) < 3:
+def irregularity_of(beats: NDArray[np.intp], gaps: Gaps = ()) -> float | None:
+    """The same of R-peak positions. Intervals on either side of a gap do not follow each other."""
+    intervals = rr_intervals(beats, gaps)
+    changes = np.abs(np.diff(intervals))
+    if np.isfinite(changes).sum() < FEWEST_CHANGES:
         return None
-    return float(np.abs(np.diff(intervals)).mean() / intervals.mean())
+    return float(np.nanmean(changes) / np.nanmean(intervals))
 
 
 def median_beat(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording
 from cardiofusion.signal.beats import detect_beats
-from cardiofusion.signal.gaps import readable
+from cardiofusion.signal.gaps import common_gaps, readable
 from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.p_waves import p_wave_probability
 from cardiofusion.signal.typical import Curves, Kind, correlation, correlations, kinds_of_beats, realigned
@@ -43,7 +43,7 @@ def delineate(recording: Recording) -> Delineation:
     peaks = detect_beats(clean)
     if not len(peaks):
         return Delineation((), rate, 0.0)
-    return _delineate(realigned(Curves.of(clean, peaks)))
+    return _delineate(realigned(Curves.of(clean, peaks, common_gaps(recording))))
 
 
 def _delineate(curves: Curves) -> Delineation:
@@ -53,7 +53,7 @@ def _delineate(curves: Curves) -> Delineation:
     for i in range(len(curves.peaks)):
         beats.append(_beat(curves, i, *of_beat[i], beats[-1] if beats else None))
     sure = p_wave_probability(curves, beats)
-    return Delineation(tuple(_judged(beat, sure) for beat in beats), curves.rate, sure)
+    return Delineation(tuple(_judged(beat, sure) for beat in beats), curves.rate, sure, tuple(curves.gaps))
 
 
 def _judged(beat: Beat, sure: float) -> Beat:

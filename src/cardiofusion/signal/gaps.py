@@ -13,6 +13,8 @@ from cardiofusion.records import Recording
 MOST_MISSING = 0.5
 # Below the step of the finest converter in use (1 uV): a line that moves less carries nothing.
 FLAT_MV = 0.001
+# A gap this long may hide a beat: what remains of a QRS may not do.
+HIDING_SECONDS = 0.04
 
 
 def missing_share(signal: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -33,6 +35,15 @@ def fill_gaps(signal: NDArray[np.float32]) -> NDArray[np.float32]:
         known = np.flatnonzero(finite[lead])
         filled[lead] = np.interp(positions, known, signal[lead, known]) if len(known) else 0.0
     return filled
+
+
+def common_gaps(recording: Recording) -> tuple[tuple[int, int], ...]:
+    """Where no lead that holds a signal has a sample, for long enough to hide a beat: [start, stop) each."""
+    alive = usable(recording.signal)
+    missing = ~np.isfinite(recording.signal[alive]).any(axis=0) if alive.any() else np.zeros(0, np.bool_)
+    edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    long = np.diff(edges, axis=1)[:, 0] >= HIDING_SECONDS * recording.sampling_rate
+    return tuple((int(start), int(stop)) for start, stop in edges[long])
 
 
 def usable(signal: NDArray[np.float32]) -> NDArray[np.bool_]:

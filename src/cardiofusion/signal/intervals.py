@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Measurement, Recording, complete_limb_leads
 from cardiofusion.signal.bandpass import bandpass
-from cardiofusion.signal.beats import rate_of
-from cardiofusion.signal.gaps import fill_gaps
+from cardiofusion.signal.beats import rate_of, rr_intervals
+from cardiofusion.signal.gaps import readable
 from cardiofusion.signal.marks import Beat, Delineation, Wave
 from cardiofusion.signal.typical import BAND_HZ
 
@@ -63,12 +63,14 @@ def _interval(values: Sequence[tuple[float, float]]) -> Measurement:
 def _by_rate(found: Delineation, qt: Measurement | None) -> dict[str, Measurement]:
     """The mean rate of all beats, and QT corrected for it."""
     peaks = np.array([beat.qrs.peak for beat in found.beats], dtype=np.intp)
-    mean = rate_of(peaks, found.sampling_rate)
+    mean = rate_of(peaks, found.sampling_rate, found.gaps)
     if mean is None:
         return {}
-    low, high = np.percentile(60.0 * found.sampling_rate / np.diff(peaks), [25.0, 75.0])
+    intervals = rr_intervals(peaks, found.gaps)
+    known = intervals[np.isfinite(intervals)]
+    low, high = np.percentile(60.0 * found.sampling_rate / known, [25.0, 75.0])
     sure = float(np.median([beat.qrs.confidence for beat in found.beats]))
-    rate = Measurement(mean, "/min", float(high - low) / 2.0, sure, len(peaks) - 1)
+    rate = Measurement(mean, "/min", float(high - low) / 2.0, sure, len(known))
     if qt is None:
         return {"heart_rate": rate}
     corrected = {name: replace(qt, value=formula(qt.value, 60.0 / mean)) for name, formula in QTC.items()}
@@ -76,8 +78,11 @@ def _by_rate(found: Delineation, qt: Measurement | None) -> dict[str, Measuremen
 
 
 def _axes(recording: Recording, beats: Sequence[Beat]) -> dict[str, Measurement]:
-    """Frontal axes; none without two limb leads."""
-    signal, leads = complete_limb_leads(fill_gaps(recording.signal), recording.leads)
+    """Frontal axes; none without two limb leads that hold a signal: what a flat one lacks, others tell."""
+    clean = readable(recording)
+    if clean is None:
+        return {}
+    signal, leads = complete_limb_leads(clean.signal, clean.leads)
     if not {"I", "aVF"} <= set(leads):
         return {}
     pair = bandpass(signal[[leads.index("I"), leads.index("aVF")]], recording.sampling_rate, *BAND_HZ)

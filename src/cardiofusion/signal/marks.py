@@ -38,8 +38,11 @@ class LeadBeat:
 
 @dataclass(frozen=True, eq=False)
 class Delineation:
-    """The beats in order; p_waves: 0 to 1, how surely the rhythm has P waves before its QRS."""
+    """The beats in order; p_waves: 0 to 1, how surely the rhythm has P waves before its QRS. gaps: where all
+    leads are missing, [start, stop) in samples; a beat may be hidden there.
+    """
 
     beats: tuple[Beat, ...]
     sampling_rate: float
     p_waves: float
+    gaps: tuple[tuple[int, int], ...] = ()

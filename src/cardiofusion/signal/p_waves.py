@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.signal.beats import irregularity_of
 from cardiofusion.signal.marks import Beat
-from cardiofusion.signal.typical import Curves
+from cardiofusion.signal.typical import Curves, sizes
 
 Float = NDArray[np.float64]
 
@@ -20,7 +20,6 @@ BEFORE_QRS = (0.29, 0.03)  # seconds before the QRS that hold a P
 GAP, SHORTEST_REST = 0.02, 0.08  # seconds left out beside waves, and least length of a resting line
 FEW = 3  # beats that can be compared
 MOST_IRREGULAR, RATIOS, MOST_ALIKE = 0.4, (0.2, 4.0), 0.99
-SMALLEST_MV = 1e-3  # span of a lead
 
 
 def p_wave_probability(curves: Curves, beats: Sequence[Beat]) -> float:
@@ -44,7 +43,7 @@ def p_wave_evidence(curves: Curves, beats: Sequence[Beat]) -> Float | None:
     return np.array(
         [
             _coherence(before),
-            min(irregularity_of(curves.peaks) or 0.0, MOST_IRREGULAR),
+            min(irregularity_of(curves.peaks, curves.gaps) or 0.0, MOST_IRREGULAR),
             _over_rest(curves, beats),
             -float(np.log(1.0 - min(float(np.median(alike)), MOST_ALIKE))),
         ]
@@ -58,7 +57,7 @@ def _before_qrs(curves: Curves, beats: Sequence[Beat]) -> Float:
     pieces = np.array([curves.p_curve[:, onset - early : onset - late] for onset in onsets])
     if not len(pieces):
         return pieces
-    pieces = pieces / np.maximum(np.ptp(curves.signal, axis=1), SMALLEST_MV)[:, None]
+    pieces = pieces / sizes(curves.signal)
     return np.asarray(pieces - pieces.mean(axis=2, keepdims=True))
 
 

@@ -9,7 +9,7 @@ records; the other 100 are the test (benchmarks/delineation.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,7 @@ Float = NDArray[np.float64]
 Name = Literal["qrs", "p", "t"]
 
 FEW = 3  # beats: fewer do not tell wave from noise
+APART = 0.024  # seconds by which all leads and the median lead may be apart: half as sure
 NORMAL = 1.483  # of a normal distribution's median absolute deviation: its standard deviation
 
 
@@ -93,6 +94,26 @@ def as_sure_as_leads(found: Delineation, leads: Mapping[str, Sequence[LeadBeat]]
         for i, beat in enumerate(found.beats)
     ]
     return replace(found, beats=tuple(beats))
+
+
+def qrs_agreement(found: Delineation, leads: Mapping[str, Sequence[LeadBeat]]) -> float:
+    """0 to 1: how near the QRS of all leads is to that of the median lead, in the commonest beats.
+
+    Where one lead moves long after the others the two are apart, and nobody can say which is right: in LUDB's
+    records 101 to 200 the error of the QRS is 5 ms where they are 6 ms apart at most, 15 from 14 ms on.
+    """
+    usual = [i for i, beat in enumerate(found.beats) if beat.kind == 0]
+    own = [_widths([beats[i].qrs for i in usual]) for beats in leads.values()]
+    medians = [np.median(widths) for widths in own if widths]
+    if not medians:
+        return 0.0
+    all_leads = np.median(_widths([found.beats[i].qrs for i in usual]))
+    apart = (all_leads - np.median(medians)) / (APART * found.sampling_rate)
+    return float(1.0 / (1.0 + apart**2))
+
+
+def _widths(waves: Iterable[Wave | None]) -> list[int]:
+    return [wave.offset - wave.onset for wave in waves if wave]
 
 
 def _of_leads(curves: Curves, found: Delineation, name: Name) -> list[list[Wave | None]]:

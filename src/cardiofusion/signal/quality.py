@@ -16,7 +16,7 @@ from cardiofusion.records import LEADS, Finding, Quality, Recording, Severity
 from cardiofusion.signal.beat_shape import BeatShape, beat_shape
 from cardiofusion.signal.beats import detect_beats, rate_of
 from cardiofusion.signal.canonical import CANONICAL_RATE, CANONICAL_SECONDS, RATES, SHORTEST_SECONDS
-from cardiofusion.signal.gaps import fill_gaps, missing_share, usable
+from cardiofusion.signal.gaps import common_gaps, fill_gaps, missing_share, usable
 from cardiofusion.signal.noise import jumps, mains, muscle, saturated, wander
 from cardiofusion.signal.pacing import LOWEST_RATE, pacing_spikes
 from cardiofusion.signal.placement import ARMS, chest_evidence, exchange_words, limb_evidence
@@ -87,7 +87,7 @@ def assess_quality(recording: Recording) -> Quality:
         grade=_grade([finding.severity for finding in findings]),
         findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
         leads=_lead_grades(window, alive, faults),
-        heart_rate=rate_of(beats, window.sampling_rate),
+        heart_rate=rate_of(beats, window.sampling_rate, common_gaps(window)),
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.records import Recording
 from cardiofusion.signal.bandpass import bandpass
+from cardiofusion.signal.beats import Gaps, rr_intervals
 from cardiofusion.signal.pacing import pacing_spikes
 from cardiofusion.signal.waves import P_SHAPE, T_SHAPE, Span, bump, qrs_ends, slope, smoothed
 
@@ -25,11 +26,14 @@ FEW = 3  # beats of a kind: below it none can be compared with the others
 T_LATEST, T_SHARE, T_BEFORE_NEXT, T_AFTER_QRS = 0.62, 0.72, 0.03, 0.04  # s after R, of QRS to QRS, s, s
 P_EARLIEST, P_BEFORE_QRS = 0.30, 0.012  # seconds before the QRS
 USUAL_T = 0.1  # seconds after the QRS, where no T is found
+LEAST_SIZE = 0.1  # of the median lead's QRS: a lead that shows less counts less, for it may be dead
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """A recording [lead, sample] in mV as three filters show it, and its R peaks; rr: samples."""
+    """A recording [lead, sample] in mV as three filters show it, and its R peaks; rr: samples. gaps: of all
+    leads, [start, stop) in samples.
+    """
 
     signal: Float
     p_curve: Float
@@ -37,14 +41,16 @@ class Curves:
     peaks: NDArray[np.intp]
     rate: float
     rr: float
+    gaps: Gaps = ()
 
     @classmethod
-    def of(cls, recording: Recording, peaks: NDArray[np.intp]) -> Curves:
+    def of(cls, recording: Recording, peaks: NDArray[np.intp], gaps: Gaps = ()) -> Curves:
         rate = recording.sampling_rate
         signal = bandpass(without_spikes(recording), rate, *BAND_HZ).astype(np.float64)
-        rr = float(np.median(np.diff(peaks))) if len(peaks) > 1 else USUAL_RR * rate
+        intervals = rr_intervals(peaks, gaps)
+        rr = float(np.nanmedian(intervals)) if np.isfinite(intervals).any() else USUAL_RR * rate
         p_curve, t_curve = (smoothed(signal, seconds, rate) for seconds in (P_SMOOTH, T_SMOOTH))
-        return cls(signal, p_curve, t_curve, peaks, rate, rr)
+        return cls(signal, p_curve, t_curve, peaks, rate, rr, gaps)
 
     @property
     def length(self) -> int:
@@ -57,8 +63,8 @@ class Curves:
 
     def rr_after(self, beats: NDArray[np.intp]) -> float:
         """The median interval to the next beat."""
-        followed = beats[beats + 1 < len(self.peaks)]
-        return float(np.median(np.diff(self.peaks)[followed])) if len(followed) else self.rr
+        intervals = rr_intervals(self.peaks, self.gaps)[beats[beats + 1 < len(self.peaks)]]
+        return float(np.nanmedian(intervals)) if np.isfinite(intervals).any() else self.rr
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +169,16 @@ def _typical_p(beat: Float, qrs: tuple[int, int], t: Span | None, rr: float, rat
 def _qrs_size(median: Float, before: int, rate: float) -> Float:
     """Peak to peak of each lead's QRS [lead, 1]."""
     around = round(ALIKE_SECONDS * rate)
-    size = np.ptp(median[:, max(0, before - around) : before + around], axis=1)[:, None]
+    return sizes(median[:, max(0, before - around) : before + around])
+
+
+def sizes(curve: Float) -> Float:
+    """What leads [lead, sample] are divided by to count alike [lead, 1]: peak to peak, more for a dead lead.
+
+    Over its own peak to peak the noise of a lead without an electrode would be as large as a QRS.
+    """
+    size = np.ptp(curve, axis=1)[:, None]
+    size = np.maximum(size, LEAST_SIZE * np.median(size))
     return np.asarray(np.where(size > 0.0, size, 1.0))
 
 
