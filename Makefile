@@ -113,7 +113,7 @@ transcript: setup ## README's transcript: runs the demo
 
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
-	  --screenshot=docs/pictures/sheet.png --window-size=1180,1600 file://$(abspath $(OUT))/sheet.html
+	  --screenshot=docs/pictures/sheet.png --window-size=1180,2330 file://$(abspath $(OUT))/sheet.html
 
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))

@@ -20,12 +20,16 @@ Severity = Literal["note", "warning", "unfit"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something seen in an ECG: a stable `code`, how bad it is, words, the lead (None: all)."""
+    """Something seen in an ECG: a stable `code`, how bad it is, words.
+
+    lead: where it is about one lead alone. leads: those it is about, none where it is about the whole ECG.
+    """
 
     code: str
     severity: Severity
     message: str
     lead: str | None = None
+    leads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

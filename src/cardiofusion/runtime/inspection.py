@@ -111,7 +111,7 @@ def _short(entry: Any) -> str:
         numbers = [entry[key] for key in ("value", "low", "high")]
         shown = ["-" if number is None else f"{number:.3f}" for number in numbers]
         return f"{shown[0]} [{shown[1]} to {shown[2]}], n = {entry['n']:,}, {entry['data']}"
-    if set(entry) == {"code", "severity", "message", "lead"}:
+    if set(entry) == {"code", "severity", "message", "lead", "leads"}:
         return f"{entry['severity']}: {entry['message']}"
     if set(entry) <= set(DEFLECTIONS):
         return ", ".join(f"{name} {_rounded(one['value'], 2):+.2f}" for name, one in entry.items()) + " mV"

@@ -284,7 +284,7 @@ def _sentence(code: str, severity: Severity, leads: list[str]) -> Finding:
         one, several = f"{one} slightly", f"{several} slightly"
     what = f"Lead {leads[0]} {one}" if len(leads) == 1 else f"Leads {', '.join(leads)} {several}"
     message = f"{what}: {advice}." if advice else f"{what}."
-    return Finding(code, severity, message, leads[0] if len(leads) == 1 else None)
+    return Finding(code, severity, message, leads[0] if len(leads) == 1 else None, tuple(leads))
 
 
 def _grade(severities: list[Severity]) -> Literal["good", "fair", "unfit"]:

@@ -7,11 +7,10 @@ not as sure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cardiofusion.records import LEADS, Finding, Measurement, Quality
+from cardiofusion.records import LEADS, Measurement, Quality
 from cardiofusion.records.measurements import UNSURE
 from cardiofusion.signal.amplitudes import SUMS
 
@@ -44,7 +43,7 @@ def doubts_about(quality: Quality | None, recorded: Sequence[str], usable: Colle
     warned: dict[str, frozenset[str]] = {}
     for finding in quality.findings if quality else ():
         if finding.severity == "warning":
-            concerned = _concerned(finding, recorded) & frozenset(usable)
+            concerned = frozenset(finding.leads or recorded) & frozenset(usable)
             warned[finding.code] = warned.get(finding.code, frozenset()) | concerned
     spoilt = frozenset[str]().union(*(warned.get(code, ()) for code in SPOILING))
     gapped = warned.get(GAPS, frozenset())
@@ -57,12 +56,6 @@ def doubts_about(quality: Quality | None, recorded: Sequence[str], usable: Colle
         axes=bool(limbs or gapped & LIMB_LEADS),
         times=SPEED in warned,
     )
-
-
-def _concerned(finding: Finding, leads: Sequence[str]) -> frozenset[str]:
-    """A finding about several leads names them in its words alone; one that names none is about all."""
-    named = frozenset(re.findall(r"\w+", finding.message)) & frozenset(leads)
-    return named or frozenset(leads)
 
 
 def trusted_intervals(
