@@ -2,9 +2,9 @@
 
 Run: python benchmarks/quality.py [--write docs/quality.md]. Every fault of faults.py is planted in every ECG
 once. AUC: planted against untouched, by the fault's own measure, interval by bootstrap over patients. Found:
-share in which quality then warns of it (Wilson's interval). The reference of beats and its limits have seen
-no ECG of PTB-XL; the limits on noise, height and saturation were set on PTB-XL's. The last line is one JSON
-object.
+share in which quality then warns of it (Wilson's interval). The reference of beats learnt from no ECG of
+PTB-XL, but choices were made with these figures in view, and the limits on noise, height and saturation were
+set on these ECGs; the virtual patients were drawn when all was settled. The last line is one JSON object.
 """
 
 from __future__ import annotations
