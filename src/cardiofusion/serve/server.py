@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -35,10 +35,28 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         try:
             address = f"{'https' if settings.secure else 'http'}://{_shown(settings.host)}:{port}"
             lock.publish(f"{address}/open?token={clinic.token}" if not settings.shared else address)
-            _begin(clinic, say, address, browser)
-            _run(clinic, listening)
+            with _receiving(clinic, say):
+                _begin(clinic, say, address, browser)
+                _run(clinic, listening)
         finally:
             clinic.close()
+
+
+@contextmanager
+def _receiving(clinic: Clinic, say: Callable[[str], None]) -> Iterator[None]:
+    """A DICOM receiver beside the pages, where the settings ask for one."""
+    if clinic.settings.dicom_port is None:
+        yield
+        return
+    from cardiofusion.serve.dicom import Receiver
+
+    receiver = Receiver(clinic)
+    receiver.start()
+    say(f"DICOM C-STORE: {clinic.settings.dicom_title} on port {receiver.port}")
+    try:
+        yield
+    finally:
+        receiver.close()
 
 
 def _begin(clinic: Clinic, say: Callable[[str], None], address: str, browser: bool) -> None:
