@@ -3,10 +3,12 @@
 from cardiofusion.records.assessment import (
     NOTICE,
     Assessment,
+    Caution,
     Finding,
     Quality,
     Severity,
     TaskAnswer,
+    assessment_from_json,
     assessment_schema,
 )
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
@@ -60,6 +62,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "CardioFusionError",
+    "Caution",
     "ClinicalError",
     "ClinicalSchema",
     "ClinicalTable",
@@ -96,6 +99,7 @@ __all__ = [
     "TaskAnswer",
     "TaskKind",
     "Value",
+    "assessment_from_json",
     "assessment_schema",
     "complete_limb_leads",
     "conversion_factor",

@@ -29,6 +29,11 @@ from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Pati
 
 PAGE = 50  # cases a page of the worklist
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
+ENDED_THE_SERVER = {
+    "code": "assess.crash",
+    "message": f"the server stopped {MAX_ATTEMPTS} times while it assessed this",
+    "hint": "look at the file with `cardiofusion inspect`; the original is kept",
+}
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,13 @@ class Store:
             return [(case, source) for case, source in found]
 
     def begin_attempt(self, case_id: str) -> bool:
-        """Count an attempt; False where the case is gone, answered already, or was tried too often."""
+        """Count an attempt; False where the case is gone or answered. One tried too often is refused."""
         with self.begin() as connection:
             case = connection.get(Case, case_id)
-            if case is None or case.status != "received" or case.attempts >= MAX_ATTEMPTS:
+            if case is None or case.status != "received":
+                return False
+            if case.attempts >= MAX_ATTEMPTS:
+                case.status, case.refusal = "refused", dict(ENDED_THE_SERVER)
                 return False
             case.attempts += 1
             return True
