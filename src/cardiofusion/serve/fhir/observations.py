@@ -154,7 +154,7 @@ def _interval(case: Case, name: str, one: Measurement | None) -> Json:
 def _how_sure(one: Measurement) -> str:
     care = "" if one.sure else " Uncertain: look at the tracing."
     return (
-        f"Confidence {one.confidence:.2f} of 1; median of {one.n} beats, "
+        f"Confidence {one.confidence:.2f} of 1; median over {one.n} beats, "
         f"half the interquartile range {one.spread:.1f} {one.unit}.{care}"
     )
 

@@ -130,7 +130,7 @@ def _prediction(task: str, answer: TaskAnswer, one: TargetAnswer, held: str) -> 
 
 def _rationale(answer: TaskAnswer, one: TargetAnswer, told: bool) -> str:
     """The set, then the probability as a natural frequency with its interval: two different things."""
-    said = f"What cannot be ruled out at {100 * answer.coverage:g} %: {one.words}."
+    said = f"Prediction set at {100 * answer.coverage:g} %: {one.words}."
     if not told:
         return f"{said} No probability is told."
     intervals: Mapping[str, tuple[float, float]] = getattr(answer, "interval", {})
