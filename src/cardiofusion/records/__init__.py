@@ -3,10 +3,12 @@
 from cardiofusion.records.assessment import (
     NOTICE,
     Assessment,
+    Caution,
     Finding,
     Quality,
     Severity,
     TaskAnswer,
+    assessment_from_json,
     assessment_schema,
 )
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
@@ -62,6 +64,7 @@ __all__ = [
     "BundleError",
     "CalibrationError",
     "CardioFusionError",
+    "Caution",
     "ClinicalError",
     "ClinicalSchema",
     "ClinicalTable",
@@ -98,6 +101,7 @@ __all__ = [
     "TaskAnswer",
     "TaskKind",
     "Value",
+    "assessment_from_json",
     "assessment_schema",
     "complete_limb_leads",
     "conversion_factor",

@@ -5,6 +5,7 @@ from cardiofusion.serve.guard.actor import ROLES, Actor, Permission, require
 from cardiofusion.serve.guard.chain import guarded
 from cardiofusion.serve.guard.connections import server_config
 from cardiofusion.serve.guard.launch import (
+    address,
     launch_address,
     new_token,
     remove_launch_files,
@@ -18,6 +19,7 @@ __all__ = [
     "Actor",
     "Permission",
     "Person",
+    "address",
     "guarded",
     "launch_address",
     "new_token",
