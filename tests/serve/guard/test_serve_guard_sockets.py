@@ -231,7 +231,9 @@ def test_nobody_can_pretend_to_come_from_elsewhere(clinic, serving):
 
 
 def test_there_are_no_web_sockets(clinic, serving):
-    fields = b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    fields = (
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
     with serving(clinic) as port:
         answer = talk(port, request(clinic, b"/", fields=fields.replace(b"Upgrade:", b"Upgrade:")))
     assert status_of(answer) in (200, 400, 403)
