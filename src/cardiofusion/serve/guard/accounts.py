@@ -62,11 +62,12 @@ class Accounts:
         _check_role(role)
         check_rules(password, name)
         account = Account(name=name, role=role, password=self._passwords.hash(password))
-        try:
-            with self._begin() as connection:
-                connection.add(account)
-        except IntegrityError as error:
-            raise InputError("accounts.name", "this name is taken", "choose another one") from error
+        with self._begin() as connection:
+            connection.add(account)
+            try:
+                connection.flush()
+            except IntegrityError as error:
+                raise InputError("accounts.name", "this name is taken", "choose another one") from error
         return _person(account)
 
     def people(self) -> list[Person]:
