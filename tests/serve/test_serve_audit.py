@@ -24,7 +24,8 @@ CASE = "0123456789abcdef" * 2
 PRIVATE = [
     "4711-0815", "12345678", "MRN0012345", "CPR 010203-1234", "Doe^John", "Doe, John", "John Doe",
     "1957-03-04", "19570304", "943 476 5919", "2 85 05 78 006 084 36", "patient 12", "ecg of Mr. X.dat",
-    "a" * 65, "é", "a\nb", "0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF", "../../etc", "<b>", "P1234",
+    "a" * 65, "é", "a\nb", "0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF", "../../etc", "<b>",
+    "P1234",
 ]  # fmt: skip
 POSSIBLE_ACCOUNTS = ("MRN0012345", "P1234")
 SQLITE = pytest.mark.parametrize("kind", ["sqlite"])  # the database plays no part
