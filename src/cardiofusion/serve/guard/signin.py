@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -16,6 +15,7 @@ from cardiofusion.serve.guard.identity import NOBODY_LOCAL, cookie_name, cookie_
 from cardiofusion.serve.guard.refusal import Refusal
 from cardiofusion.serve.guard.request import client
 from cardiofusion.serve.guard.throttle import Throttle
+from cardiofusion.serve.rendering import page
 
 HOME, LOGIN = "/", "/login"
 ELSEWHERE = Refusal(404, "serve.unknown", "there is no such page", "start at /")
@@ -24,15 +24,6 @@ ELSEWHERE = Refusal(404, "serve.unknown", "there is no such page", "start at /")
 ONWARD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="refresh" content="0;url=/">
 <title>CardioFusion</title></head><body><a href="/">CardioFusion</a></body></html>
-"""
-
-FORM = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in - CardioFusion</title>
-<link rel="stylesheet" href="/static/app.css"></head><body><main><h1>CardioFusion</h1>{said}
-<form method="post" action="/login">
-<p><label>Name <input name="name" autocomplete="username" required autofocus></label></p>
-<p><label>Password
-<input name="password" type="password" autocomplete="current-password" required></label></p>
-<p><button>Sign in</button></p></form></main></body></html>
 """
 
 router = APIRouter(include_in_schema=False)
@@ -68,7 +59,7 @@ def login_page(request: Request) -> Response:
     """The form for name and password."""
     if not request.app.state.clinic.settings.shared:
         return Refused(ELSEWHERE)
-    return _form("")
+    return _form(request)
 
 
 @router.post(LOGIN)
@@ -105,7 +96,7 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     actor = clinic.accounts.check(name, password)
     if actor is None:
         clinic.audit.write("server", "session.refused", account_id)
-        return _form("The name or the password is not right.", 401)
+        return _form(request, failed=True)
     throttle.succeeded(name, who)
     secret = clinic.accounts.credentials.new_session(
         actor.account_id, request.cookies.get(cookie_name(clinic.settings))
@@ -116,9 +107,8 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     return response
 
 
-def _form(problem: str, status: int = 200) -> Response:
-    said = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    return HTMLResponse(FORM.replace("{said}", said), status)
+def _form(request: Request, failed: bool = False) -> Response:
+    return page(request, "login.html", 401 if failed else 200, failed=failed)
 
 
 def _set_cookie(response: Response, clinic: Any, value: str, seconds: int | None = None) -> None:
