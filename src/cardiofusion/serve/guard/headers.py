@@ -33,9 +33,9 @@ TLS_ONLY = "max-age=31536000"  # a year
 
 
 class SecurityHeaders:
-    """Sets the fields above on every answer, whatever the app set; nothing of a patient stays in a cache.
+    """Sets the fields above on every answer, whatever the app set. Nothing of a patient stays in a cache.
 
-    One thing the app may decide: a page with a content policy of its own keeps it (the model card's, by hash).
+    One thing the app may decide: a page with a content policy of its own keeps it (the model card, by hash).
     """
 
     def __init__(self, app: ASGIApp, secure: bool) -> None:

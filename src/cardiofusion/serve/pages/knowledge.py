@@ -83,7 +83,7 @@ def phenotypes(clinic: Clinic) -> list[dict[str, Any]]:
 def licence(package: str) -> tuple[str, str, str]:
     """(name, version, licence) of an installed package."""
     try:
-        told = metadata(package)
+        told: Any = metadata(package)  # an email.message.Message
     except PackageNotFoundError:
         return package, "", ""
     said = told.get("License-Expression") or next(
