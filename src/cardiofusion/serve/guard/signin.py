@@ -7,12 +7,11 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from cardiofusion.serve.guard.actor import Actor, require
 from cardiofusion.serve.guard.credentials import LONGEST
 from cardiofusion.serve.guard.identity import NOBODY_LOCAL, cookie_name, cookie_value, same, too_often
-from cardiofusion.serve.guard.refusal import Refusal
+from cardiofusion.serve.guard.refusal import Refusal, Refused
 from cardiofusion.serve.guard.request import client
 from cardiofusion.serve.guard.throttle import Throttle
 from cardiofusion.serve.rendering import page
@@ -27,17 +26,6 @@ ONWARD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 """
 
 router = APIRouter(include_in_schema=False)
-
-
-class Refused(Response):
-    """A refusal as a route's answer."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(status_code=refusal.status)
-        self._refusal = refusal
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await self._refusal(scope, send)
 
 
 @router.get("/open")
