@@ -36,6 +36,11 @@ from cardiofusion.serve.store.wiping import wipe
 PAGE = 50  # cases a page of the worklist
 MANY = 500  # cases at a time of an export
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
+ENDED_THE_SERVER = {
+    "code": "assess.crash",
+    "message": f"the server stopped {MAX_ATTEMPTS} times while it assessed this",
+    "hint": "look at the file with `cardiofusion inspect`; the original is kept",
+}
 LARGEST_ASSESSMENT = 256 << 20  # bytes of JSON: a tampered database must not fill the memory
 
 
@@ -163,10 +168,13 @@ class Store:
             return [(case, source) for case, source in ordered]
 
     def begin_attempt(self, case_id: str) -> bool:
-        """Count an attempt; False where the case is gone, answered already, or was tried too often."""
+        """Count an attempt; False where the case is gone or answered. One tried too often is refused."""
         with self.begin() as connection:
             case = locked_case(connection, case_id)
-            if case is None or case.status != "received" or case.attempts >= MAX_ATTEMPTS:
+            if case is None or case.status != "received":
+                return False
+            if case.attempts >= MAX_ATTEMPTS:
+                case.status, case.refusal = "refused", dict(ENDED_THE_SERVER)
                 return False
             case.attempts += 1
             return True

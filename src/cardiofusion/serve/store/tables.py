@@ -108,7 +108,7 @@ class Case(Table):
     status: "received" (waits to be assessed), "assessed" or "refused" (`refusal`: {code, message, hint}).
     source: "page", "api", "batch", "fhir", "dicom" or "example". attempts: how often assessing was begun.
     row: the clinical values as given. recorded: the ECG's own local time. headline: what the worklist shows,
-    {"findings": [[task, target, verdict, probability]], "cautions": [code], "warnings": count}.
+    {"findings": [[task, target, verdict, probability, horizon]], "cautions": [code], "warnings": count}.
     assessment: `Assessment.to_json`, JSON, zlib. embedding: float32, little-endian. grade: the ECG's quality.
     """
 
