@@ -14,6 +14,7 @@ from cardiofusion.records.assessment import (
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
 from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, Modality, Task, TaskKind
 from cardiofusion.records.errors import (
+    AccessError,
     BundleError,
     CalibrationError,
     CardioFusionError,
@@ -57,6 +58,7 @@ __all__ = [
     "MEASUREMENTS",
     "NOTICE",
     "OTHER_LEADS",
+    "AccessError",
     "Alignment",
     "Assessment",
     "BundleError",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cardiofusion.records import ClinicalSchema
 from cardiofusion.runtime import System
+from cardiofusion.serve.audit import Audit
 from cardiofusion.serve.desk import Desk
+from cardiofusion.serve.guard import Accounts, new_token
 from cardiofusion.serve.settings import Settings
 from cardiofusion.serve.store import Store
-
-if TYPE_CHECKING:
-    from cardiofusion.serve.audit import Audit
 
 
 @dataclass(frozen=True)
@@ -25,17 +22,19 @@ class Clinic:
     store: Store
     desk: Desk
     audit: Audit
+    accounts: Accounts
     token: str
     columns: ClinicalSchema
 
     @classmethod
     def open(cls, settings: Settings) -> Clinic:
-        """Load the bundle, open the store and take up what waits. Raises BundleError, StorageError, InputError."""
-        from cardiofusion.serve.audit import Audit
+        """Load the bundle, open the store and take up what waits.
 
+        Raises BundleError, StorageError, InputError.
+        """
         system = System.load(settings.bundle)
         store = Store(settings.data, settings.database_url)
-        store.originals.clear_incoming()
+        store.tidy()
         desk = Desk(system, store, settings.workers)
         desk.take_up()
         return cls(
@@ -44,7 +43,8 @@ class Clinic:
             store=store,
             desk=desk,
             audit=Audit(store.engine),
-            token=secrets.token_urlsafe(32),
+            accounts=Accounts(store.engine),
+            token=new_token(),
             columns=system.columns,
         )
 

@@ -23,4 +23,3 @@ def headline(assessment: Assessment) -> dict[str, Any]:
     ]
     cautions = list(getattr(assessment, "cautions", ()))
     return {"findings": findings, "cautions": cautions, "warnings": len(assessment.warnings)}
-

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import uvicorn
 
-from cardiofusion.records import InputError
+from cardiofusion.records import NOTICE, InputError
 from cardiofusion.serve.app import create_app
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.examples import add_examples
-from cardiofusion.serve.guard import PatientProtocol, guarded
+from cardiofusion.serve.guard import (
+    address,
+    guarded,
+    launch_address,
+    remove_launch_files,
+    server_config,
+    write_launch_files,
+)
 from cardiofusion.serve.lock import FolderLock
 from cardiofusion.serve.settings import Settings
-
-MAX_CONNECTIONS = 200
-KEEP_ALIVE_SECONDS = 15
-GOODBYE_SECONDS = 10
 
 
 def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) -> None:
@@ -30,49 +33,53 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
     """
     with FolderLock.acquire(settings.data) as lock:
         listening = _listen(settings)
-        port = listening.getsockname()[1]
+        settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
         try:
-            address = f"{'https' if settings.secure else 'http'}://{_shown(settings.host)}:{port}"
-            lock.publish(f"{address}/open?token={clinic.token}" if not settings.shared else address)
-            _begin(clinic, say, address, browser)
-            _run(clinic, listening)
+            lock.publish(address(settings))
+            with _receiving(clinic, say):
+                _begin(clinic, say, browser)
+                _run(clinic, listening)
         finally:
             clinic.close()
+            remove_launch_files(settings)
 
 
-def _begin(clinic: Clinic, say: Callable[[str], None], address: str, browser: bool) -> None:
-    if clinic.settings.examples:
+@contextmanager
+def _receiving(clinic: Clinic, say: Callable[[str], None]) -> Iterator[None]:
+    """A DICOM receiver beside the pages, where the settings ask for one."""
+    if clinic.settings.dicom_port is None:
+        yield
+        return
+    from cardiofusion.serve.dicom import Receiver
+
+    receiver = Receiver(clinic)
+    receiver.start()
+    say(f"DICOM C-STORE: {clinic.settings.dicom_title} on port {receiver.port}")
+    try:
+        yield
+    finally:
+        receiver.close()
+
+
+def _begin(clinic: Clinic, say: Callable[[str], None], browser: bool) -> None:
+    settings = clinic.settings
+    if settings.examples:
         for case in add_examples(clinic.store):
             clinic.desk.submit(case)
-    shared = clinic.settings.shared
-    opened = address if shared else f"{address}/open?token={clinic.token}"
+    opened = address(settings) if settings.shared else launch_address(settings, clinic.token)
     say(f"CardioFusion: {opened}")
-    say("For research use only. Not a medical device. Not an emergency alarm. Ctrl-C stops it.")
+    say(f"{NOTICE} Ctrl-C stops it.")
+    # Other users of a machine can read a browser's command line: it is given a file that holds the address.
+    page = opened if settings.shared else write_launch_files(settings, clinic.token).as_uri()
     if browser:
         with suppress(webbrowser.Error):
-            webbrowser.open(opened)
+            webbrowser.open(page)
 
 
 def _run(clinic: Clinic, listening: socket.socket) -> None:
-    settings = clinic.settings
-    config = uvicorn.Config(
-        guarded(create_app(clinic), clinic),
-        http=PatientProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
-        ssl_certfile=settings.certificate,
-        ssl_keyfile=settings.key,
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    uvicorn.Server(config).run(sockets=[listening])
+    app = guarded(create_app(clinic), clinic)
+    uvicorn.Server(server_config(app, clinic.settings)).run(sockets=[listening])
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -90,7 +97,3 @@ def _listen(settings: Settings) -> socket.socket:
             "choose another one with --port; 0 takes any that is free",
         ) from error
     return listening
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

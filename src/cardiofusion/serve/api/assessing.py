@@ -23,7 +23,7 @@ from cardiofusion.signal import assess_quality, canonical
 router = APIRouter(prefix="/api/v1", tags=["assess"])
 T = TypeVar("T")
 
-CLINICIAN = [Depends(require("clinician"))]
+CLINICIAN = [Depends(require("clinician", uploads=True))]
 MAX_ROW = 64 * 1024  # characters
 Files = Annotated[
     list[UploadFile], File(description="one ECG of any format, or the files of one WFDB record")

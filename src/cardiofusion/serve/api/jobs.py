@@ -17,7 +17,7 @@ from cardiofusion.serve.store import Search
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 READER = [Depends(require("reader"))]
-CLINICIAN = [Depends(require("clinician"))]
+CLINICIAN = [Depends(require("clinician", uploads=True))]
 Files = Annotated[list[UploadFile], File(description="ECGs of any format; WFDB records with all their files")]
 
 

@@ -17,7 +17,7 @@ from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.rendering import page
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(require("clinician"))])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require("clinician", uploads=True))])
 
 MAX_FILES = 2000  # of one request; the page itself sends many files in several
 MAX_FIELDS = 200

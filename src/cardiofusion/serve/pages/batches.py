@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
-@router.post("/batches", dependencies=[Depends(require("clinician"))])
+@router.post("/batches", dependencies=[Depends(require("clinician", uploads=True))])
 def begin(request: Request, name: Annotated[str, Form(max_length=200)] = "") -> Response:
     """An empty batch, for a page that sends its files in several requests."""
     clinic: Clinic = request.app.state.clinic
@@ -30,7 +30,7 @@ def begin(request: Request, name: Annotated[str, Form(max_length=200)] = "") -> 
     return JSONResponse({"batch": batch, "href": f"/batches/{batch}"}, 201)
 
 
-@router.post("/batches/{batch}/files", dependencies=[Depends(require("clinician"))])
+@router.post("/batches/{batch}/files", dependencies=[Depends(require("clinician", uploads=True))])
 async def add(request: Request, batch: Id) -> Response:
     """More files of a batch: accepted once this has answered."""
     clinic: Clinic = request.app.state.clinic

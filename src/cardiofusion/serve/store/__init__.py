@@ -1,6 +1,7 @@
 """What a clinic keeps, on SQLite or PostgreSQL."""
 
-from cardiofusion.serve.store.store import PAGE, Answered, Search, Store, unknown, unpack
+from cardiofusion.serve.store.searching import Search
+from cardiofusion.serve.store.store import PAGE, Answered, Store, unknown, unpack
 from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient, Preference
 
 __all__ = [
