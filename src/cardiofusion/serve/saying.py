@@ -1,0 +1,211 @@
+"""The library's English sentences in another language.
+
+Findings, warnings, sets and refusals come from the rooms below as English sentences with numbers in them, and
+stay so in the API and in the audit. Here one is recognised as one of the templates in `phrases.py`; its
+translation is filled with what the sentence held, which may be a phrase in its turn. Recognising looks for a
+template's fixed parts from left to right and never goes back, so that its time is bounded whatever a file
+wrote into a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from markupsafe import Markup, escape
+
+from cardiofusion.report.wording import SPACE, clean
+from cardiofusion.serve.directions import isolated, wrapped
+from cardiofusion.serve.phrases import KINDS, PHRASES
+
+MAX_TEXT = 2_000  # characters; nothing longer is looked up
+MAX_DEPTH = 4  # phrases in phrases
+MAX_STEPS = 400  # sentences and parts looked up for one sentence
+MAX_ITEMS = 60  # of a list
+JOINTS = ("; ", " · ", ", ")  # of lists whose items are phrases
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_NUMBER = re.compile(r"[<>]?[+\-−]?\d[\d,.]*(?:e[+\-]?\d+)?%?")
+_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d,])")
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:ms|mV|s|Hz|mm|cm|kg|mmHg|%|/min)(?!\w))")
+_LEAD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,11}")
+_NAME = re.compile(r"[\w.-]{1,64}")
+
+Gettext = Callable[[str], str]
+
+
+class Said(str):
+    """A sentence in the language asked for; `known` is False where it had to stay English.
+
+    In HTML (`__html__`, which Jinja calls) it is escaped, and marked as English where it is. For the value of
+    an attribute take `plain`.
+    """
+
+    __slots__ = ("known",)
+    known: bool
+
+    def __new__(cls, text: str, known: bool = True) -> Said:
+        said = super().__new__(cls, text)
+        said.known = known
+        return said
+
+    @property
+    def plain(self) -> str:
+        return str.__str__(self)
+
+    def __html__(self) -> Markup:
+        text = escape(self.plain)
+        return text if self.known else Markup("<span lang='en' dir='ltr'>{}</span>").format(text)
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A template, cut at its placeholders: fixed texts, one more than `names`."""
+
+    template: str
+    fixed: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, template: str) -> Phrase:
+        pieces = _PLACEHOLDER.split(template)
+        return cls(template, tuple(pieces[::2]), tuple(pieces[1::2]))
+
+    def parts(self, text: str) -> dict[str, str] | None:
+        """What stands in each placeholder of a sentence; None where it is another sentence."""
+        first, *middle, last = self.fixed
+        if not text.startswith(first) or not text.endswith(last):
+            return None
+        place, end, found = len(first), len(text) - len(last), []
+        for fixed in middle:
+            there = text.find(fixed, place, end)
+            if there < 0:
+                return None
+            found.append(text[place:there])
+            place = there + len(fixed)
+        if place > end:
+            return None
+        parts = dict(zip(self.names, (*found, text[place:end]), strict=True))
+        return parts if all(_fits(name, part) for name, part in parts.items()) else None
+
+
+def _fits(name: str, part: str) -> bool:
+    kind = KINDS.get(name, "text")
+    if kind == "number":
+        return _NUMBER.fullmatch(part) is not None
+    if kind == "leads":
+        return all(_LEAD.fullmatch(lead) for lead in re.split(", | and ", part))
+    if kind == "name":
+        return _NAME.fullmatch(part) is not None
+    return bool(part) or kind == "ending"
+
+
+@lru_cache(maxsize=1)
+def _known() -> tuple[frozenset[str], Mapping[str, tuple[Phrase, ...]], tuple[Phrase, ...]]:
+    """Whole sentences; templates by the word they begin with; templates that begin with a placeholder."""
+    phrases = [Phrase.of(template) for template in PHRASES]
+    whole = frozenset(phrase.template for phrase in phrases if not phrase.names)
+    by_word: dict[str, list[Phrase]] = defaultdict(list)
+    rest = []
+    for phrase in sorted(phrases, key=lambda one: -sum(map(len, one.fixed))):
+        word, space, _ = phrase.fixed[0].partition(" ")
+        if phrase.names and space:
+            by_word[word].append(phrase)
+        elif phrase.names:
+            rest.append(phrase)
+    return whole, {word: tuple(found) for word, found in by_word.items()}, tuple(rest)
+
+
+def say(text: str, gettext: Gettext, rtl: bool = False, english: bool = False) -> Said:
+    """A sentence in the language of `gettext`. english: nothing is to be translated. rtl: of its lines.
+
+    Control and direction-changing characters are replaced first: they could make a name look like another.
+    """
+    cleaned = clean(text)
+    if english or not cleaned:
+        return Said(cleaned)
+    plain = cleaned.replace(SPACE, " ")
+    said = _Saying(gettext, rtl).sentence(plain, 0) if len(plain) <= MAX_TEXT else None
+    if said is None:
+        return Said(wrapped(cleaned) if rtl else cleaned, known=False)
+    return Said(isolated(_spaced(said)) if rtl else _spaced(said))
+
+
+@dataclass
+class _Saying:
+    """One sentence's way into a language. steps: what it may still look up."""
+
+    gettext: Gettext
+    rtl: bool
+    steps: int = MAX_STEPS
+
+    def sentence(self, text: str, depth: int) -> str | None:
+        """A sentence, or a list of such; None where it is not known."""
+        self.steps -= 1
+        if depth > MAX_DEPTH or self.steps < 0:
+            return None
+        inner = text.strip()
+        before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if inner else ""
+        whole, by_word, rest = _known()
+        if (name := inner.replace("_", " ")) in whole or (name := inner) in whole:
+            return f"{before}{self.gettext(name)}{after}"
+        for phrase in (*by_word.get(inner.partition(" ")[0], ()), *rest):
+            said = self._filled(phrase, inner, depth)
+            if said is not None:
+                return f"{before}{said}{after}"
+        return self._listed(inner, depth)
+
+    def _filled(self, phrase: Phrase, text: str, depth: int) -> str | None:
+        parts = phrase.parts(text)
+        if parts is None:
+            return None
+        said = dict(self._parts(parts, depth))
+        if None in said.values():
+            return None
+        return _PLACEHOLDER.sub(lambda hole: str(said[hole[1]]), self.gettext(phrase.template))
+
+    def _parts(self, parts: Mapping[str, str], depth: int) -> Iterator[tuple[str, str | None]]:
+        """Each part said, None where it had to be known and is not."""
+        for name, part in parts.items():
+            kind = KINDS.get(name, "text")
+            if kind in ("number", "name"):
+                yield name, part
+            elif kind == "leads":
+                yield name, self._leads(part)
+            elif kind == "text":
+                yield name, wrapped(part) if self.rtl else part
+            else:
+                yield name, self._part(part, kind, depth)
+
+    def _part(self, part: str, kind: str, depth: int) -> str | None:
+        """A phrase in a phrase: "known" has to be one; a "phrase" that is none stays as it is."""
+        said = self.sentence(part, depth + 1) if part.strip() else part
+        if said is None and kind == "phrase":
+            return wrapped(part) if self.rtl else part
+        return said
+
+    def _leads(self, part: str) -> str:
+        *some, last = part.split(" and ")
+        if not some:
+            return part
+        pair = self.gettext("{leads} and {lead}")
+        return pair.replace("{leads}", " and ".join(some)).replace("{lead}", last)
+
+    def _listed(self, text: str, depth: int) -> str | None:
+        """A list all of whose items are known."""
+        for joint in JOINTS:
+            items = text.split(joint, MAX_ITEMS)
+            if len(items) == 1:
+                continue
+            said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
+            return joint.join(map(str, said)) if None not in said else None
+        return None
+
+
+def _spaced(text: str) -> str:
+    """Thousands with a narrow space, for a comma may be a decimal mark; a number and its unit on one line."""
+    spaced = _THOUSANDS.sub(lambda number: number[0].replace(",", "\u202f"), text)
+    return _BEFORE_UNIT.sub(SPACE, spaced)

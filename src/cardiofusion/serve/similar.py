@@ -1,0 +1,55 @@
+"""Whose ECG of this clinic looks most like this one: neighbours among the embeddings, other patients only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiofusion.serve.store import Case, Store
+
+NEIGHBOURS = 3
+ENOUGH = 20  # ECGs of other patients below which the nearest one says nothing
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """closeness: the share of this clinic's other ECGs that lie farther away, 0 to 1."""
+
+    case: Case
+    closeness: float
+
+
+def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[SimilarCase]:
+    """The nearest cases by cosine of their embeddings; none where the clinic knows too few ECGs.
+
+    One case a patient, the patient's own others left out. Alike means alike to the encoder: not the same disease.
+    """
+    mine = case_embedding(store, case)
+    if mine is None:
+        return []
+    others = [
+        (other, patient or other, embedding)
+        for other, patient, embedding in store.embeddings()
+        if other != case.id
+        and (patient is None or patient != case.patient_id)
+        and len(embedding) == len(mine)
+    ]
+    if len(others) < ENOUGH:
+        return []
+    matrix = np.stack([embedding for _, _, embedding in others])
+    cosine = matrix @ mine / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(mine) + 1e-12)
+    order = np.argsort(-cosine, kind="stable")
+    nearest: dict[str, SimilarCase] = {}
+    for rank, index in enumerate(order.tolist()):
+        other, patient, _ = others[index]
+        if patient not in nearest:
+            nearest[patient] = SimilarCase(store.case(other), 1 - (rank + 1) / len(others))
+        if len(nearest) == most:
+            break
+    return list(nearest.values())
+
+
+def case_embedding(store: Store, case: Case) -> np.ndarray | None:
+    """This case's own."""
+    return next((embedding for other, _, embedding in store.embeddings() if other == case.id), None)
