@@ -20,6 +20,8 @@ STATUS = {
     "recording.size": 413,
     "recording.too_large": 413,
     "storage.newer": 503,
+    "access.role": 403,
+    "access.busy": 503,
 }
 HINTS = {
     401: "sign in, or open the address that CardioFusion printed when it started",
