@@ -36,18 +36,21 @@ def covered(fitted, slope, intercept, rng, level=0.95):
     return np.mean((low <= truth) & (truth <= high))
 
 
-# Calibration patients as the shipped bundles have them: 60 to 113, of whom 5 to 30 have it, and 1,800.
+# As the shipped bundles have them: 37 patients (ecg-findings), of whom few have it, and hundreds (mortality).
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "slope", "intercept"),
     [
-        (60, 0.5, 0.0),  # 30 positives
+        (37, 0.5, -1.8),  # 6 positives
+        (37, 1.0, -3.2),  # 4
+        (60, 0.5, 0.0),  # 30
         (60, 0.5, -1.8),  # 10
         (60, 1.0, -2.4),  # 10
-        (60, 1.5, -5.0),  # 5
+        (60, 1.5, -5.0),  # 3
         (113, 0.5, -2.4),  # 11
         (113, 1.0, -3.2),  # 11
-        (1800, 1.0, -3.0),  # 180
+        (621, 1.0, -2.0),  # 127
+        (1800, 1.0, -3.0),  # 198
     ],
 )
 def test_it_holds_the_true_probability_as_often_as_it_says(n, slope, intercept):

@@ -46,6 +46,8 @@ class ProbabilityCalibrator:
         It says how well the calibration patients pin down which share of patients with this score have it:
         the line's own uncertainty, normal on the logit scale (Laplace). Not in it: whether the model would be
         another one with other training patients, and whether this patient is like those it was calibrated on.
+        With few positives and a true slope far above 1 it is too narrow, for the prior holds the slope near 1
+        (docs/architecture.md has the coverage that was measured).
         """
         if self.covariance is None:
             return None
