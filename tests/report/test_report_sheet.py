@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cardiofusion.records import LEADS, NOTICE, Assessment, PublishedScores, Recording, TaskAnswer
 from cardiofusion.report import assessment_text, patient_sheet
 from cardiofusion.report.sheet import unused_words
-from cardiofusion.report.wording import clean, frequency, percent, target_answers
+from cardiofusion.report.wording import clean, frequency, frequency_interval, percent, target_answers
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
 EMPTY = Assessment({}, (), None, {}, None, {}, {})
@@ -151,6 +151,21 @@ def test_an_interval_is_said_of_as_many_patients_as_its_probability() -> None:
     assert told.frequency == "about 27 of 100 patients like this within 10 years, 95\u00a0% interval 18 to 38"
     (unlike,) = target_answers(answer)
     assert unlike.frequency == "not to be relied on: about 27 of 100"
+
+
+@pytest.mark.parametrize(
+    ("probability", "interval", "said"),
+    [
+        (0.27, (0.184, 0.379), "95 % interval 18 to 38"),
+        (0.004, (0.0011, 0.0118), "95 % interval 1 to 12"),  # of 1,000, like the frequency
+        (0.0004, (0.0001, 0.0009), ""),  # "fewer than 1 of 1,000" says it already
+        (0.0004, (0.0001, 0.0118), "95 % interval 0 to 12"),
+        (0.9995, (0.9991, 0.9999), ""),
+        (0.9995, (0.97, 0.9999), "95 % interval 970 to 1,000"),
+    ],
+)
+def test_an_interval_in_words(probability: float, interval: tuple[float, float], said: str) -> None:
+    assert frequency_interval(probability, interval).replace("\u00a0", " ") == said
 
 
 def test_a_proxy_is_marked_and_a_match_is_not(assessment: Assessment, recording: Recording) -> None:

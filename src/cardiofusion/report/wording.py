@@ -83,9 +83,14 @@ def frequency(probability: float | None) -> str:
 
 
 def frequency_interval(probability: float, interval: tuple[float, float]) -> str:
-    """The interval of a natural frequency, of as many patients: "95 % interval 18 to 38"."""
+    """The interval of a natural frequency, of as many patients: "95 % interval 18 to 38".
+
+    Nothing where the frequency's own words, fewer than 1 of 1,000 or more than 999, hold all of it.
+    """
+    if interval[1] < 0.001 or interval[0] > 0.999:
+        return ""
     low, high = (round(_whole(probability) * end) for end in interval)
-    return f"95{SPACE}% interval {low} to {high}"
+    return f"95{SPACE}% interval {low:,} to {high:,}"
 
 
 def interval_words(answers: Iterable[TaskAnswer]) -> str:
@@ -130,8 +135,8 @@ class TargetAnswer:
         if self.probability is None:
             return frequency(self.probability)
         if self.verdict != UNLIKE:
-            beside = f", {frequency_interval(self.probability, self.interval)}" if self.interval else ""
-            return f"{frequency(self.probability)}{self.by_when}{beside}"
+            beside = frequency_interval(self.probability, self.interval) if self.interval else ""
+            return ", ".join(filter(None, (f"{frequency(self.probability)}{self.by_when}", beside)))
         return f"not to be relied on: {frequency(self.probability).removesuffix(' patients like this')}"
 
 
