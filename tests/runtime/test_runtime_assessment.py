@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.records import ClinicalError, InputError, assessment_schema
+from cardiofusion.records import ClinicalError, InputError, assessment_from_json, assessment_schema
 from cardiofusion.report import assessment_text
 from cardiofusion.simulate import VIRTUAL_SCHEMA, virtual_cohort
 
@@ -34,6 +34,7 @@ def holds_together(assessment):
     """What is true of every assessment."""
     document = json.loads(json.dumps(assessment.to_json(), allow_nan=False))
     jsonschema.validate(document, assessment_schema())
+    assert assessment_from_json(document).to_json() == document
     for answer in assessment.tasks.values():
         for given_by_view in answer.by_modality.values():
             assert all(0.0 <= p <= 1.0 for p in given_by_view.values())

@@ -3,15 +3,18 @@
 from cardiofusion.records.assessment import (
     NOTICE,
     Assessment,
+    Caution,
     Finding,
     Quality,
     Severity,
     TaskAnswer,
+    assessment_from_json,
     assessment_schema,
 )
 from cardiofusion.records.clinical import ClinicalSchema, ClinicalTable, Column, Value
 from cardiofusion.records.cohort import ALIGNMENT_WORDS, Alignment, Cohort, Modality, Task, TaskKind
 from cardiofusion.records.errors import (
+    AccessError,
     BundleError,
     CalibrationError,
     CardioFusionError,
@@ -55,11 +58,13 @@ __all__ = [
     "MEASUREMENTS",
     "NOTICE",
     "OTHER_LEADS",
+    "AccessError",
     "Alignment",
     "Assessment",
     "BundleError",
     "CalibrationError",
     "CardioFusionError",
+    "Caution",
     "ClinicalError",
     "ClinicalSchema",
     "ClinicalTable",
@@ -96,6 +101,7 @@ __all__ = [
     "TaskAnswer",
     "TaskKind",
     "Value",
+    "assessment_from_json",
     "assessment_schema",
     "complete_limb_leads",
     "conversion_factor",

@@ -12,10 +12,12 @@ from typing import Any, Literal
 from cardiofusion.records.cohort import Alignment, Modality
 from cardiofusion.records.measurements import Measurements
 from cardiofusion.records.published import PublishedScores
+from cardiofusion.records.typed_json import from_json
 
 NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
 
 Severity = Literal["note", "warning", "unfit"]
+Caution = Literal["wrong_patient", "child", "age", "paced", "unfit", "proxy"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class TaskAnswer:
     guarantee: what is promised, in words. modalities: what the answer was made from.
     by_modality: what each available view alone would have said ("ecg", "row", "ecg+row") -> probability.
     words: the set in one sentence a target. horizon: years within which a survival task's event is meant.
+    interval: label -> 95 % interval of the calibrated probability, given the model's score: how well the
+    calibration patients pin it down, not how well the model knows this patient. Empty where the bundle
+    cannot tell.
     """
 
     probability: Mapping[str, float]
@@ -67,6 +72,7 @@ class TaskAnswer:
     by_modality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
     horizon: float | None = None
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Assessment:
     explanations: task -> {"gradcam", "shap", "attention"} where each is available.
     provenance: bundle hash, version, training data and more. scores: published ones beside the model, None
     where the row has nothing they ask for. measurements: of the ECG, None without one that is fit to be read.
+    cautions: why not to rely on it, or not yet, as codes in order of weight; the words are among `warnings`.
     """
 
     tasks: Mapping[str, TaskAnswer]
@@ -91,11 +98,21 @@ class Assessment:
     notice: str = NOTICE
     scores: PublishedScores | None = None
     measurements: Measurements | None = None
+    cautions: tuple[Caution, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and finite numbers."""
         document: dict[str, Any] = _plain(dataclasses.asdict(self))
         return document
+
+
+def assessment_from_json(document: object) -> Assessment:
+    """The inverse of `Assessment.to_json`; what an older version did not write yet is left at its default.
+
+    Types are checked, and that numbers are finite; ranges are for `assessment_schema`.
+    Raises InputError "input.document".
+    """
+    return from_json(Assessment, document, "assessment")
 
 
 def assessment_schema() -> dict[str, Any]:

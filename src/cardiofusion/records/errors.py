@@ -11,7 +11,8 @@
     ├── ExtraMissingError       a feature whose optional packages are not installed
     ├── ExportError             the ONNX export cannot run on this machine
     ├── FetchError              a server that does not give what was asked for
-    └── StorageError            the disk refused (full, read-only, gone)
+    ├── StorageError            the disk refused (full, read-only, gone)
+    └── AccessError             who asks may not do this, or not now
 
 `code` is stable and machine-readable ("recording.truncated"), `message` says what is wrong in one
 line, `hint` says what to do about it. The command line prints both and exits with 2.
@@ -87,3 +88,7 @@ class FetchError(CardioFusionError):
 
 class StorageError(CardioFusionError):
     """The disk refused: full, read-only or gone."""
+
+
+class AccessError(CardioFusionError):
+    """Who asks a server may not do this, or not now."""

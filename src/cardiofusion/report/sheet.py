@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording, TaskAnswer
 from cardiofusion.report.heatmap import attention_map
@@ -17,6 +14,7 @@ from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn, render
 from cardiofusion.report.paper import ecg_paper
 from cardiofusion.report.published import scores_part
+from cardiofusion.report.shading import heat_frames
 from cardiofusion.report.tables import COLUMN_WORDS, Table, cell
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import (
@@ -75,27 +73,27 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
 
     recording: the ECG to draw, None where there was none. Its first 10 s are drawn, which the models saw.
     """
-    heated = _heated_task(assessment) if recording else None
+    heated = heated_task(assessment) if recording else None
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
     return render(
         "sheet.html",
         title="ECG and clinical row: assessment",
         notice=assessment.notice,
-        who=identity(_named(assessment.patient, recording)),
+        who=identity(named(assessment.patient, recording)),
         row=row_facts(assessment.patient.get("row") or {}),
         warnings=assessment.warnings,
-        quality=_quality(assessment.quality),
+        quality=quality_part(assessment.quality),
         answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
-        unanswered=_unanswered(assessment),
+        unanswered=unanswered_words(assessment),
         scores=scores_part(assessment.scores),
         measured=measured_part(assessment.measurements),
         ecg=None if recording is None else drawn(_paper(recording, gradcam)),
-        ecg_about=_ecg_about(recording, heated, gradcam),
+        ecg_about=ecg_about_words(recording, heated, gradcam),
         heat_target=gradcam.get("target"),
         reasons=[
             reason
             for name, given in assessment.explanations.items()
-            if (reason := _reason(name, assessment.tasks.get(name), given))
+            if (reason := reason_part(name, assessment.tasks.get(name), given))
         ],
         phenotype=phenotype_facts(assessment.phenotype),
         missing=[(spoken(name), words) for name, words in assessment.missing.items()],
@@ -104,7 +102,7 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
     )
 
 
-def _unanswered(assessment: Assessment) -> str:
+def unanswered_words(assessment: Assessment) -> str:
     """Why no task has an answer."""
     if assessment.quality is not None and assessment.quality.grade == "unfit":
         return (
@@ -168,7 +166,7 @@ def view_table(answer: TaskAnswer) -> Table | None:
     return Table("What each part would have said", "", columns, rows)
 
 
-def _named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
+def named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
     """Who the sheet is about: what the assessment says, else what the ECG file says."""
     names = ("patient_id", "age", "sex", "record_id", "time")
     return {
@@ -177,7 +175,7 @@ def _named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str,
     }
 
 
-def _quality(quality: Quality | None) -> dict[str, Any] | None:
+def quality_part(quality: Quality | None) -> dict[str, Any] | None:
     if quality is None:
         return None
     findings = [
@@ -208,7 +206,7 @@ def made_from(answer: TaskAnswer) -> str:
     return VIEW_WORDS.get("+".join(answer.modalities), ", ".join(answer.modalities) or "nothing")
 
 
-def _heated_task(assessment: Assessment) -> str | None:
+def heated_task(assessment: Assessment) -> str | None:
     """The task whose Grad-CAM is drawn, one a sheet: the first whose answer used the ECG, else the first."""
     able = [name for name, given in assessment.explanations.items() if "map" in given.get("gradcam", {})]
     used = [name for name in able if name in assessment.tasks and "ecg" in assessment.tasks[name].modalities]
@@ -231,21 +229,11 @@ def unused_words(answer: TaskAnswer | None, given: Mapping[str, Any]) -> str:
 
 
 def _paper(recording: Recording, gradcam: Mapping[str, Any]) -> str:
-    overlay = _overlay(gradcam) if gradcam else None
+    overlay = heat_frames(gradcam, PAPER_SECONDS) if gradcam else None
     return ecg_paper(recording, overlay=overlay, peaks=gradcam.get("peaks"), seconds=PAPER_SECONDS)
 
 
-def _overlay(gradcam: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
-    """Frames at gradcam["rate"] a second, padded or cut to what the paper shows."""
-    frames = max(1, math.ceil(PAPER_SECONDS * float(gradcam["rate"])))
-    heat = {}
-    for lead, values in zip(gradcam["leads"], gradcam["map"], strict=True):
-        kept = np.asarray(values, dtype=np.float64)[:frames]
-        heat[lead] = np.pad(kept, (0, frames - len(kept)))
-    return heat
-
-
-def _ecg_about(recording: Recording | None, heated: str | None, gradcam: Mapping[str, Any]) -> str:
+def ecg_about_words(recording: Recording | None, heated: str | None, gradcam: Mapping[str, Any]) -> str:
     if recording is None:
         return ""
     scale = "On A4 paper at 100 % one large square is 5 mm: 0.2 s across, 0.5 mV up."
@@ -258,7 +246,7 @@ def _ecg_about(recording: Recording | None, heated: str | None, gradcam: Mapping
     return f"{scale} {words} It shows what moved the model's score, not where a disease sits."
 
 
-def _reason(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) -> ReasonPart | None:
+def reason_part(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) -> ReasonPart | None:
     gradcam, shap, attention = (given.get(kind) or {} for kind in ("gradcam", "shap", "attention"))
     if not (gradcam or shap or attention):
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from cardiofusion.bundle import read_bundle
 from cardiofusion.readers import read_recording
-from cardiofusion.records import InputError, Measurements
+from cardiofusion.records import InputError, Measurements, Recording
 from cardiofusion.signal import assess_quality, measure
 
 DIGITS = {"mV": 3}  # after the point, of what was measured
@@ -18,7 +18,7 @@ DEFLECTIONS = ("p", "q", "r", "s", "r_prime", "st", "t")
 def describe(path: Path) -> dict[str, Any]:
     """{"what": "ecg" or "bundle", ...}. Raises RecordingError, BundleError, InputError."""
     if not path.is_dir():
-        return _ecg(path)
+        return describe_recording(read_recording(path))
     if any((path / name).exists() for name in ("manifest.json", "manifest.sha256")):
         return _bundle(path)
     raise InputError(
@@ -36,8 +36,8 @@ def describe_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _ecg(path: Path) -> dict[str, Any]:
-    recording = read_recording(path)
+def describe_recording(recording: Recording) -> dict[str, Any]:
+    """The same of an ECG that has been read."""
     quality = assess_quality(recording)
     measured = measure(recording, quality) if quality.grade != "unfit" else Measurements()
     return {

@@ -89,7 +89,7 @@ class System:
         return PhenotypeModel.from_tensors(tensors, self.bundle.text("phenotypes.json"))
 
     @cached_property
-    def _columns(self) -> ClinicalSchema:
+    def columns(self) -> ClinicalSchema:
         """Every name a row may have: the bundle's columns, then what only published scores ask for."""
         return with_score_inputs(self.manifest.schema)
 
@@ -117,7 +117,7 @@ class System:
         """
         given = {name: value for name, value in (row or {}).items() if value is not None}
         values = {name: value for name, value in given.items() if name not in PATIENT_KEYS}
-        known = self._columns.encode(values)
+        known = self.columns.encode(values)
         encoded_row = self._own(known)
         if recording is None and encoded_row is None:
             raise InputError(
@@ -133,19 +133,19 @@ class System:
         answers = self.answer_encoded(encoded, encoded_row)
         return Assessment(
             tasks=answers,
-            warnings=self._warnings(recording, quality, self._columns.decode(known), given, answers),
+            warnings=self._warnings(recording, quality, self.columns.decode(known), given, answers),
             quality=quality,
             missing=self._missing(recording, ecg, encoded_row),
             phenotype=self._phenotype(encoded),
             explanations=self._explanations(seen, encoded_row, answers) if explain else {},
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row),
-            scores=patient_scores(self._columns, known, recording),
+            scores=patient_scores(self.columns, known, recording),
             measurements=None if fit is None else measure(fit, quality),
         )
 
     def _own(self, known: Row) -> Row | None:
-        """The bundle's part of a row of `_columns`; None where it is empty."""
+        """The bundle's part of a row of `columns`; None where it is empty."""
         row = known[: len(self.manifest.schema or ())]
         return None if np.isnan(row).all() else row
 

@@ -49,6 +49,18 @@ def headers(files: Mapping[str, bytes]) -> list[str]:
     return [name for name in found if name not in segments]
 
 
+def parts(header: str, files: Mapping[str, bytes]) -> set[str]:
+    """Which of these files a record's header asks for, its own and its segments' signal files included."""
+    found = {header}
+    waiting = [header]
+    while waiting:
+        named = _first_words(files[waiting.pop()][:MAX_HEADER_BYTES])
+        new = {name for stem in named for name in (stem, f"{stem}.hea") if name in files} - found
+        found |= new
+        waiting += [name for name in new if name.lower().endswith(".hea")]
+    return found
+
+
 def read(path: Path) -> Recording:
     """The record of this header; of its other files no more is loaded than it declares.
 
@@ -83,6 +95,12 @@ def _start(header: Path) -> bytes:
             return handle.read(MAX_HEADER_BYTES)
     except OSError:
         return b""
+
+
+def _first_words(header: bytes) -> set[str]:
+    """What the lines below the record line begin with: names of signal files or of segments."""
+    lines = [line.split() for line in header.decode("latin-1").split("\n")]
+    return {line[0] for line in [line for line in lines if line and not line[0].startswith("#")][1:]}
 
 
 def _segments(header: bytes) -> list[str]:

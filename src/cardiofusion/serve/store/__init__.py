@@ -1,5 +1,20 @@
 """What a clinic keeps, on SQLite or PostgreSQL."""
 
-from cardiofusion.serve.store.store import Answered, Search, Store, unpack
+from cardiofusion.serve.store.searching import Search
+from cardiofusion.serve.store.store import PAGE, Answered, Store, unknown, unpack
+from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient, Preference
 
-__all__ = ["Answered", "Search", "Store", "unpack"]
+__all__ = [
+    "PAGE",
+    "Answered",
+    "Batch",
+    "Case",
+    "CaseFile",
+    "Outcome",
+    "Patient",
+    "Preference",
+    "Search",
+    "Store",
+    "unknown",
+    "unpack",
+]

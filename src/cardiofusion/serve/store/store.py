@@ -6,8 +6,8 @@ Whatever happens to the process afterwards, the case waits with the status "rece
 
 from __future__ import annotations
 
+import contextlib
 import json
-import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,17 +18,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, delete, func, or_, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Connection
 from sqlalchemy.orm import selectinload, sessionmaker, undefer
 
-from cardiofusion.records import InputError
-from cardiofusion.serve.store.database import database_errors, open_database
+from cardiofusion.records import CardioFusionError, InputError, StorageError
+from cardiofusion.serve.store.database import database_errors, reading
+from cardiofusion.serve.store.locking import Gate
+from cardiofusion.serve.store.migrating import open_database
 from cardiofusion.serve.store.originals import Originals
+from cardiofusion.serve.store.rows import batch_of, held, locked_case, patient_of, remove_case
+from cardiofusion.serve.store.searching import Search, ecg_before, matching, newest_first
 from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient
+from cardiofusion.serve.store.text import LONGEST_NOTE, clean, clean_names, clean_row
+from cardiofusion.serve.store.wiping import wipe
 
 PAGE = 50  # cases a page of the worklist
+MANY = 500  # cases at a time of an export
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
+ENDED_THE_SERVER = {
+    "code": "assess.crash",
+    "message": f"the server stopped {MAX_ATTEMPTS} times while it assessed this",
+    "hint": "look at the file with `cardiofusion inspect`; the original is kept",
+}
+LARGEST_ASSESSMENT = 256 << 20  # bytes of JSON: a tampered database must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -46,34 +59,41 @@ class Answered:
     embedding: NDArray[np.float32] | None
 
 
-@dataclass(frozen=True)
-class Search:
-    """text: part of a patient's number or a file's name, or the start of a case's id. The rest: exactly so."""
-
-    text: str = ""
-    status: str = ""
-    batch: str = ""
-    patient: str = ""
-    page: int = 1
-
-
 class Store:
     """Cases of one data folder. Safe to call from threads."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.originals = Originals(folder)
         self.engine = open_database(url)
-        self._connect = sessionmaker(self.engine, expire_on_commit=False)
+        self._write = sessionmaker(self.engine, expire_on_commit=False)
+        self._read = sessionmaker(reading(self.engine), expire_on_commit=False)
         # Between keeping a file and committing its case, deleting another case must not take the file away.
-        self._files = threading.Lock()
+        self._gate = Gate(folder)
+        self._unwiped = False
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction: committed where the block ends well, else undone."""
-        with database_errors(), self._connect.begin() as connection:
+        """A transaction that may write: committed where the block ends well, else undone."""
+        with database_errors(), self._write.begin() as connection:
             yield connection
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A transaction that only reads, all of it at one moment."""
+        with database_errors(), self._read.begin() as connection:
+            yield connection
+
+    def tidy(self) -> None:
+        """Clear what a sudden end left: at a start, by who has the folder alone. Raises StorageError."""
+        self.originals.clear_incoming()
+        self.settle()
+        self._unwiped = not wipe(self.engine)
+
     def close(self) -> None:
+        """Leave the database, wiped where a deletion had to leave that for later."""
+        if self._unwiped:
+            with contextlib.suppress(StorageError):
+                wipe(self.engine)
         self.engine.dispose()
 
     # Taking in
@@ -87,24 +107,53 @@ class Store:
         batch: str | None = None,
         patient: str | None = None,
     ) -> str:
-        """Keep one recording's files and, or, a row; the new case's id. Raises StorageError."""
-        with self._files:
-            kept = [(name, self.originals.keep(content), len(content)) for name, content in files.items()]
-            with self.begin() as connection:
-                case = Case(source=source, batch_id=batch, row=dict(row or {}))
-                case.files = [
-                    CaseFile(position=i, name=name, sha256=sha256, size=size)
-                    for i, (name, sha256, size) in enumerate(kept)
-                ]
-                case.patient = _patient(connection, patient)
-                connection.add(case)
-                connection.flush()
-                return case.id
+        """Keep one recording's files and, or, a row; the new case's id. All of it, or nothing.
+
+        Raises StorageError, InputError "serve.empty", "serve.row".
+        """
+        if not files and not row:
+            raise InputError("serve.empty", "there is neither an ECG nor a row", "give one of them, or both")
+        case = Case(source=source, row=clean_row(row))
+        try:
+            with self._gate.adding():
+                case.files = self._kept(files)
+                with self.begin() as connection:
+                    known = patient_of(connection, patient)  # before it is added: its rows are locked first
+                    case.batch_id = batch_of(connection, batch)
+                    case.patient = known
+                    connection.add(case)
+                    connection.flush()
+                self.originals.unmark(file.sha256 for file in case.files)
+        except BaseException:
+            with contextlib.suppress(CardioFusionError):  # else at the next start
+                self.settle()
+            raise
+        return case.id
+
+    def _kept(self, files: Mapping[str, bytes]) -> list[CaseFile]:
+        named = zip(clean_names(files), files.values(), strict=True)
+        return [
+            CaseFile(position=k, name=name, sha256=self.originals.keep(content), size=len(content))
+            for k, (name, content) in enumerate(named)
+        ]
+
+    def settle(self) -> None:
+        """Remove marked files that no case holds: of uploads that failed, of cases that were deleted.
+
+        Raises StorageError: then they stay marked.
+        """
+        with self._gate.removing():
+            marked = self.originals.marked()
+            with self.look() as connection:
+                lost = marked - held(connection, marked)
+            for sha256 in lost:
+                self.originals.remove(sha256)
+            self.originals.unmark(marked)
 
     def new_batch(self, name: str, actor: str) -> str:
         """An empty batch's id."""
         with self.begin() as connection:
-            batch = Batch(name=name, actor=actor)
+            batch = Batch(name=clean(name, LONGEST_NOTE), actor=clean(actor))
             connection.add(batch)
             connection.flush()
             return batch.id
@@ -113,45 +162,45 @@ class Store:
 
     def waiting(self) -> list[tuple[str, str]]:
         """(id, source) of the cases that wait to be assessed, the oldest first."""
-        with self.begin() as connection:
-            found = connection.execute(
-                select(Case.id, Case.source).where(Case.status == "received").order_by(Case.created)
-            )
-            return [(case, source) for case, source in found]
+        found = select(Case.id, Case.source).where(Case.status == "received")
+        with self.look() as connection:
+            ordered = connection.execute(found.order_by(Case.created, Case.id))
+            return [(case, source) for case, source in ordered]
 
     def begin_attempt(self, case_id: str) -> bool:
-        """Count an attempt; False where the case is gone, answered already, or was tried too often."""
+        """Count an attempt; False where the case is gone or answered. One tried too often is refused."""
         with self.begin() as connection:
-            case = connection.get(Case, case_id)
-            if case is None or case.status != "received" or case.attempts >= MAX_ATTEMPTS:
+            case = locked_case(connection, case_id)
+            if case is None or case.status != "received":
+                return False
+            if case.attempts >= MAX_ATTEMPTS:
+                case.status, case.refusal = "refused", dict(ENDED_THE_SERVER)
                 return False
             case.attempts += 1
             return True
 
     def save_answer(self, case_id: str, answered: Answered) -> None:
         """The case is assessed; nothing happens where it was deleted meanwhile."""
+        packed = pack(answered.assessment)
         with self.begin() as connection:
-            case = connection.get(Case, case_id)
+            case = locked_case(connection, case_id)
             if case is None:
                 return
-            case.status, case.refusal = "assessed", None
-            case.assessment = pack(answered.assessment)
+            case.status, case.refusal, case.assessment = "assessed", None, packed
             case.headline = dict(answered.headline)
             case.recorded, case.age, case.sex = answered.recorded, answered.age, answered.sex
             case.grade, case.bundle_hash = answered.grade, answered.bundle_hash
-            case.embedding = (
-                None if answered.embedding is None else answered.embedding.astype("<f4").tobytes()
-            )
-            if case.patient is None:
-                case.patient = _patient(connection, answered.patient)
+            case.embedding = _bytes(answered.embedding)
+            if case.patient_id is None:
+                case.patient = patient_of(connection, answered.patient)
 
     def save_refusal(self, case_id: str, code: str, message: str, hint: str) -> None:
         """The case cannot be assessed: why, and what to do."""
         with self.begin() as connection:
-            case = connection.get(Case, case_id)
+            case = locked_case(connection, case_id)
             if case is not None:
                 case.status = "refused"
-                case.refusal = {"code": code, "message": message, "hint": hint}
+                case.refusal = {"code": code, "message": clean(message), "hint": clean(hint)}
 
     def again(self, case_id: str) -> None:
         """Let a case be assessed anew, for example after it was refused or with another bundle."""
@@ -171,8 +220,8 @@ class Store:
             selectinload(Case.patient),
             selectinload(Case.batch),
         )
-        with self.begin() as connection:
-            case = connection.get(Case, case_id, options=everything)
+        with self.look() as connection:
+            case = connection.get(Case, clean(case_id), options=everything)
         if case is None:
             raise unknown("case")
         return case
@@ -183,37 +232,37 @@ class Store:
 
     def search(self, search: Search) -> tuple[list[Case], int]:
         """A page of cases, the newest first, and how many there are in all."""
-        found = _filtered(select(Case), search)
-        with self.begin() as connection:
-            total = connection.scalar(select(func.count()).select_from(found.subquery())) or 0
-            page = found.order_by(Case.created.desc(), Case.id).limit(PAGE)
-            page = page.offset(PAGE * (max(1, search.page) - 1))
-            page = page.options(
-                selectinload(Case.files), selectinload(Case.patient), selectinload(Case.outcomes)
-            )
-            return list(connection.scalars(page)), total
+        counted = select(func.count()).select_from(Case).where(*matching(search))
+        page = newest_first(search).limit(PAGE).offset(PAGE * (max(1, search.page) - 1))
+        page = page.options(*_LISTED)
+        with self.look() as connection:
+            return list(connection.scalars(page)), connection.scalar(counted) or 0
+
+    def every(self, search: Search) -> Iterator[Case]:
+        """All matching cases, the newest first, whatever the page: for exports. No transaction stays open."""
+        last: Case | None = None
+        while True:
+            with self.look() as connection:
+                found = list(connection.scalars(newest_first(search, last).limit(MANY).options(*_LISTED)))
+            yield from found
+            if len(found) < MANY:
+                return
+            last = found[-1]
 
     def earlier(self, case: Case) -> Case | None:
         """The same patient's ECG before this one, by the ECG's own time where both have one."""
         if case.patient_id is None:
             return None
-        when = func.coalesce(Case.recorded, Case.created)
-        mine = case.recorded or case.created.replace(tzinfo=None)
-        found = (
-            select(Case)
-            .where(Case.patient_id == case.patient_id, Case.id != case.id, Case.status == "assessed")
-            .where(Case.grade.is_not(None), when < mine)
-            .order_by(when.desc())
-            .limit(1)
-            .options(undefer(Case.assessment), selectinload(Case.files), selectinload(Case.patient))
+        found = ecg_before(case).options(
+            undefer(Case.assessment), selectinload(Case.files), selectinload(Case.patient)
         )
-        with self.begin() as connection:
+        with self.look() as connection:
             return connection.scalar(found)
 
     def patient(self, patient_id: str) -> Patient:
         """A patient by the random id. Raises InputError "serve.unknown"."""
-        with self.begin() as connection:
-            patient = connection.get(Patient, patient_id)
+        with self.look() as connection:
+            patient = connection.get(Patient, clean(patient_id))
         if patient is None:
             raise unknown("patient")
         return patient
@@ -221,7 +270,7 @@ class Store:
     def embeddings(self) -> list[tuple[str, str | None, NDArray[np.float32]]]:
         """(case, patient, embedding) of every assessed ECG."""
         found = select(Case.id, Case.patient_id, Case.embedding).where(Case.embedding.is_not(None))
-        with self.begin() as connection:
+        with self.look() as connection:
             return [
                 (case, patient, np.frombuffer(content or b"", "<f4"))
                 for case, patient, content in connection.execute(found)
@@ -229,27 +278,31 @@ class Store:
 
     def batch(self, batch_id: str) -> tuple[Batch, dict[str, int]]:
         """A batch, and how many of its cases have each status. Raises InputError "serve.unknown"."""
-        counted = select(Case.status, func.count()).where(Case.batch_id == batch_id).group_by(Case.status)
-        with self.begin() as connection:
-            batch = connection.get(Batch, batch_id)
+        known = clean(batch_id)
+        counted = select(Case.status, func.count()).where(Case.batch_id == known).group_by(Case.status)
+        with self.look() as connection:
+            batch = connection.get(Batch, known)
             if batch is None:
                 raise unknown("batch")
-            return batch, {status: count for status, count in connection.execute(counted)}
+            found = connection.execute(counted).all()
+            return batch, {str(status): int(count) for status, count in found}
 
     # Afterwards
 
     def add_outcome(
         self, case_id: str, task: str, target: str, verdict: str, note: str = "", actor: str = ""
     ) -> str:
-        """Enter what turned out to be true. Raises InputError "serve.unknown", "serve.verdict"."""
+        """Enter what turned out to be true. Raises InputError "serve.unknown", ".verdict", ".note"."""
         if verdict not in ("present", "absent", "unknown"):
             raise InputError("serve.verdict", "this is no verdict", "present, absent or unknown")
+        if max(map(len, (task, target, note))) > LONGEST_NOTE:
+            raise InputError("serve.note", "this is too long", f"at most {LONGEST_NOTE:,} characters")
         with self.begin() as connection:
-            if connection.get(Case, case_id) is None:
+            if locked_case(connection, clean(case_id)) is None:
                 raise unknown("case")
-            outcome = Outcome(
-                case_id=case_id, task=task, target=target, verdict=verdict, note=note, actor=actor
-            )
+            said = {"task": task, "target": target, "note": note, "actor": actor}
+            cleaned = {name: clean(text) for name, text in said.items()}
+            outcome = Outcome(case_id=case_id, verdict=verdict, **cleaned)
             connection.add(outcome)
             connection.flush()
             return outcome.id
@@ -257,26 +310,17 @@ class Store:
     def delete(self, case_id: str) -> None:
         """Remove a case for ever: rows, files that no other case holds, a patient or batch without cases.
 
-        SQLite overwrites what is deleted, and its write-ahead log is emptied. Backups are out of its reach.
-        Raises InputError "serve.unknown".
+        See `wipe` for what the database still holds then. Backups are out of its reach.
+        Raises InputError "serve.unknown", StorageError.
         """
-        with self._files:
-            with self.begin() as connection:
-                case = connection.get(Case, case_id)
-                if case is None:
-                    raise unknown("case")
-                hashes = {file.sha256 for file in case.files}
-                patient, batch = case.patient_id, case.batch_id
-                connection.delete(case)
-                connection.flush()
-                _remove_empty(connection, Patient, patient, Case.patient_id)
-                _remove_empty(connection, Batch, batch, Case.batch_id)
-                used = set(connection.scalars(select(CaseFile.sha256).where(CaseFile.sha256.in_(hashes))))
-            for sha256 in hashes - used:
-                self.originals.remove(sha256)
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as plain:
-                plain.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        with self._gate.removing(), self.begin() as connection:
+            case = locked_case(connection, clean(case_id))
+            if case is None:
+                raise unknown("case")
+            self.originals.mark(file.sha256 for file in case.files)
+            remove_case(connection, case)
+        self.settle()
+        self._unwiped = not wipe(self.engine)
 
 
 def pack(document: Mapping[str, Any]) -> bytes:
@@ -285,8 +329,14 @@ def pack(document: Mapping[str, Any]) -> bytes:
 
 
 def unpack(content: bytes) -> dict[str, Any]:
-    """The inverse of `pack`."""
-    document: dict[str, Any] = json.loads(zlib.decompress(content))
+    """The inverse of `pack`. Raises StorageError where it is damaged."""
+    unpacking = zlib.decompressobj()
+    try:
+        document: dict[str, Any] = json.loads(unpacking.decompress(content, LARGEST_ASSESSMENT))
+    except (zlib.error, ValueError) as error:
+        raise StorageError(
+            "storage.assessment", "a kept answer is damaged", "assess the case again, or restore a backup"
+        ) from error
     return document
 
 
@@ -295,36 +345,8 @@ def unknown(what: str) -> InputError:
     return InputError("serve.unknown", f"there is no such {what}", "it may have been deleted")
 
 
-def _patient(connection: Connection, identifier: str | None) -> Patient | None:
-    """The patient of that number, made where there is none yet."""
-    known = (identifier or "").strip()
-    if not known:
-        return None
-    found = connection.scalar(select(Patient).where(Patient.identifier == known))
-    return found or Patient(identifier=known)
+_LISTED = (selectinload(Case.files), selectinload(Case.patient), selectinload(Case.outcomes))
 
 
-def _remove_empty(connection: Connection, table: type[Patient | Batch], key: str | None, column: Any) -> None:
-    if key is not None and not connection.scalar(select(func.count()).where(column == key)):
-        connection.execute(delete(table).where(table.id == key))
-
-
-def _filtered(found: Select[tuple[Case]], search: Search) -> Select[tuple[Case]]:
-    for column, wanted in (
-        (Case.status, search.status),
-        (Case.batch_id, search.batch),
-        (Case.patient_id, search.patient),
-    ):
-        if wanted:
-            found = found.where(column == wanted)
-    if search.text.strip():
-        found = found.where(_says(search.text.strip()))
-    return found
-
-
-def _says(text: str) -> Any:
-    return or_(
-        Case.id.startswith(text.lower(), autoescape=True),
-        Case.patient.has(Patient.identifier.icontains(text, autoescape=True)),
-        Case.files.any(CaseFile.name.icontains(text, autoescape=True)),
-    )
+def _bytes(embedding: NDArray[np.float32] | None) -> bytes | None:
+    return None if embedding is None else embedding.astype("<f4").tobytes()

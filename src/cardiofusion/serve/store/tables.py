@@ -4,7 +4,7 @@
                   case 1 - n outcome        confirmed later; all entries are kept, the newest counts
                   case n - 1 batch
     account 1 - n session, api_token        shared servers only
-    audit                                   hash-chained; knows cases and patients by random ids, never by name
+    audit                                   hash-chained; knows cases and patients by random ids only
     preference                              what the settings page keeps
 
 Ids that appear in addresses are random: an address, a log or an audit line never holds a patient's number.
@@ -57,10 +57,18 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self,
+        value: Any,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 
@@ -100,7 +108,7 @@ class Case(Table):
     status: "received" (waits to be assessed), "assessed" or "refused" (`refusal`: {code, message, hint}).
     source: "page", "api", "batch", "fhir", "dicom" or "example". attempts: how often assessing was begun.
     row: the clinical values as given. recorded: the ECG's own local time. headline: what the worklist shows,
-    {"findings": [[task, target, verdict, probability]], "cautions": [code], "warnings": count}.
+    {"findings": [[task, target, verdict, probability, horizon]], "cautions": [code], "warnings": count}.
     assessment: `Assessment.to_json`, JSON, zlib. embedding: float32, little-endian. grade: the ECG's quality.
     """
 
@@ -151,7 +159,7 @@ class CaseFile(Table):
 
 
 class Outcome(Table):
-    """What turned out to be true. verdict: "present", "absent" or "unknown"; of a task's target, or in words."""
+    """What turned out to be true. verdict: "present", "absent" or "unknown", of a task's target."""
 
     __tablename__ = "outcome"
 

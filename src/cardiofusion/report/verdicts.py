@@ -1,0 +1,169 @@
+"""An answer as two things that are never mixed: what cannot be ruled out, and how many of 100 have it.
+
+A class-conditional set says what a patient looks like, read alone: of those without the finding at most one
+in ten gets a set that leaves "absent" out, however rare the finding is. The probability also counts how rare
+it is. So a rare finding can be pointed to and yet be there in 27 of 100; "yes, 27 of 100" would be misread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cardiofusion.records import TaskAnswer
+from cardiofusion.report.wording import percent, spoken
+
+Leaning = Literal["present", "both", "absent", "neither"]
+
+ORDER: tuple[Leaning, ...] = ("present", "both", "neither", "absent")
+MARKS: Mapping[Leaning, str] = {"present": "●", "both": "◐", "absent": "○", "neither": "◇"}
+# PTB-XL's diagnostic superclasses (Wagner et al., Sci Data 2020) as people say them.
+LABEL_NAMES: Mapping[str, str] = {
+    "NORM": "a normal ECG",
+    "MI": "myocardial infarction",
+    "STTC": "ST or T wave change",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+}
+SENTENCES: Mapping[Leaning, str] = {
+    "present": "Points to {name}",
+    "both": "Cannot rule out {name}",
+    "absent": "Unlikely: {name}",
+    "neither": "Cannot tell {name}: unlike the patients it learnt from",
+}
+SHORT: Mapping[Leaning, str] = {
+    "present": "Points to",
+    "both": "Cannot rule out",
+    "absent": "Unlikely",
+    "neither": "Unlike any it learnt from",
+}
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A natural frequency: about `n` of `of`; `low` to `high` of `of` at 95 %, None where it is not known.
+
+    fewer, more: the probability lies beyond what `n` of `of` can say.
+    """
+
+    n: int
+    of: int
+    low: int | None = None
+    high: int | None = None
+    fewer: bool = False
+    more: bool = False
+
+    @property
+    def words(self) -> str:
+        """ "about 27 of 100 (95 %: 18 to 38)" """
+        if self.fewer or self.more:
+            return f"{'fewer' if self.fewer else 'more'} than {self.n} of {self.of:,}"
+        about = f"about {self.n} of {self.of:,}"
+        return about if self.low is None else f"{about} (95 %: {self.low} to {self.high})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target: which way its set leans, and its probability with an interval of the calibration.
+
+    code: as the bundle names it, "" where `name` says no more. share, low, high: 0 to 1. years: within
+    which the event is meant, "" where no time is.
+    """
+
+    target: str
+    name: str
+    code: str
+    leaning: Leaning
+    share: float | None
+    low: float | None
+    high: float | None
+    years: str = ""
+
+    @property
+    def mark(self) -> str:
+        """A shape for the set, so that no colour says it alone."""
+        return MARKS[self.leaning]
+
+    @property
+    def what(self) -> str:
+        """ "myocardial infarction (MI)", "death within 10 years" """
+        within = f" within {self.years} years" if self.years else ""
+        return f"{self.name}{f' ({self.code})' if self.code else ''}{within}"
+
+    @property
+    def sentence(self) -> str:
+        """The set in words that hold without the probability."""
+        return SENTENCES[self.leaning].format(name=self.what)
+
+    @property
+    def frequency(self) -> Frequency | None:
+        """None where there is no probability."""
+        return None if self.share is None else natural(self.share, self.low, self.high)
+
+    @property
+    def percent(self) -> str:
+        return percent(self.share)
+
+
+def verdicts(answer: TaskAnswer) -> tuple[Verdict, ...]:
+    """Every target of a task: what is pointed to first, what is unlikely last, the likelier before."""
+    told = [_verdict(answer, target, leaning) for target, leaning in leanings(answer).items()]
+    return tuple(sorted(told, key=lambda v: (ORDER.index(v.leaning), -(v.share or 0.0))))
+
+
+def leanings(answer: TaskAnswer) -> dict[str, Leaning]:
+    """Target -> what its set holds; of a binary task the second label is the target."""
+    if isinstance(answer.prediction_set, Mapping):
+        return {target: _leaning(held) for target, held in answer.prediction_set.items()}
+    target = list(answer.probability)[-1] if answer.probability else "answer"
+    held = {"present" if label == target else "absent" for label in answer.prediction_set}
+    return {target: _leaning(tuple(held))}
+
+
+def natural(share: float, low: float | None = None, high: float | None = None) -> Frequency | None:
+    """A probability as a natural frequency (Gigerenzer & Hoffrage, 1995); None where it is no number."""
+    if not math.isfinite(share):
+        return None
+    if share < 0.001 or share > 0.999:
+        return Frequency(1 if share < 0.5 else 999, 1000, fewer=share < 0.5, more=share > 0.5)
+    of = 100 if 0.0095 <= share <= 0.9905 else 1000
+    if low is None or high is None:
+        return Frequency(round(share * of), of)
+    return Frequency(round(share * of), of, math.floor(low * of + 0.5), math.floor(high * of + 0.5))
+
+
+def label_name(target: str) -> str:
+    """ "myocardial infarction (MI)", and any other target as it is spoken"""
+    name = LABEL_NAMES.get(target)
+    return f"{name} ({target})" if name else spoken(target)
+
+
+def task_title(name: str) -> str:
+    """ "ECG findings" for "ecg-findings" """
+    words = ["ECG" if word == "ecg" else word for word in spoken(name).replace("-", " ").split()]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:]
+
+
+def _leaning(held: tuple[str, ...]) -> Leaning:
+    if len(held) > 1:
+        return "both"
+    return "neither" if not held else "present" if held[0] == "present" else "absent"
+
+
+def _verdict(answer: TaskAnswer, target: str, leaning: Leaning) -> Verdict:
+    intervals: Mapping[str, tuple[float, float]] = getattr(answer, "interval", {})
+    low, high = intervals.get(target, (None, None))
+    known = target in LABEL_NAMES
+    return Verdict(
+        target=target,
+        name=LABEL_NAMES.get(target, spoken(target)),
+        code=target if known else "",
+        leaning=leaning,
+        share=answer.probability.get(target),
+        low=low,
+        high=high,
+        years="" if answer.horizon is None else f"{answer.horizon:g}",
+    )

@@ -1,0 +1,164 @@
+"""The desk: where cases are assessed, a few at a time, whoever waits for the answer first.
+
+Files are read in processes of their own with limits (`readers.LimitedReader`). A case is taken from the
+store, so nothing is lost when the process ends: what was not answered is taken up again at the next start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiofusion.readers import LimitedReader
+from cardiofusion.records import Assessment, CardioFusionError, Recording
+from cardiofusion.runtime import System
+from cardiofusion.serve.headline import headline
+from cardiofusion.serve.store import Answered, Store
+from cardiofusion.signal import canonical
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+PATIENT_KEYS = ("patient_id", "patient")
+
+
+@dataclass(order=True)
+class _Work:
+    """Urgent before the rest, then in the order in which it came."""
+
+    rank: tuple[int, int]
+    act: Callable[[], Any] | None = field(compare=False)
+    future: Future[Any] = field(compare=False)
+
+
+class Desk:
+    """Threads that assess. A context manager by `close`; safe to call from threads."""
+
+    def __init__(self, system: System, store: Store, workers: int = 1) -> None:
+        self.system = system
+        self._store = store
+        self._reader = LimitedReader(workers=workers)
+        self._queue: queue.PriorityQueue[_Work] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"desk-{i}", daemon=True) for i in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def take_up(self) -> int:
+        """Queue what the store says is still waiting; how many cases that is."""
+        waiting = self._store.waiting()
+        for case_id, source in waiting:
+            self.submit(case_id, urgent=source == "page")
+        return len(waiting)
+
+    def submit(self, case_id: str, urgent: bool = False) -> Future[None]:
+        """Assess a stored case. The future is done when the store has the answer; it never raises."""
+        return self.run(lambda _: self._assess_case(case_id), urgent)
+
+    def run(self, work: Callable[[System], T], urgent: bool = True) -> Future[T]:
+        """Do some work with the system, in turn. The future gives what it returns or raises."""
+        future: Future[T] = Future()
+        self._queue.put(_Work((not urgent, next(self._order)), lambda: work(self.system), future))
+        return future
+
+    @property
+    def waiting(self) -> int:
+        """How much work has not begun."""
+        return self._queue.qsize()
+
+    def read(self, files: Mapping[str, bytes]) -> Recording:
+        """One recording's files, read with limits. Raises RecordingError."""
+        return self._reader.read_files(files)
+
+    def close(self) -> None:
+        """Finish what has begun; the rest waits in the store."""
+        for _ in self._threads:
+            self._queue.put(_Work((-1, next(self._order)), None, Future()))
+        for thread in self._threads:
+            thread.join()
+        self._reader.close()
+
+    def _work(self) -> None:
+        while (work := self._queue.get()).act is not None:
+            if not work.future.set_running_or_notify_cancel():
+                continue  # whoever asked has gone
+            try:
+                work.future.set_result(work.act())
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                work.future.set_exception(error)
+
+    def _assess_case(self, case_id: str) -> None:
+        try:
+            if self._store.begin_attempt(case_id):
+                self._answer(case_id)
+        except CardioFusionError as error:
+            self._refuse(case_id, error.code, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the desk or lose the case
+            # Only what kind of error it is: its words may hold what the file says of the patient.
+            log.error("case %s: %s in %s", case_id, type(error).__name__, _where(error))
+            self._refuse(case_id, "internal", "CardioFusion made a mistake", "report it; the file is kept")
+
+    def _answer(self, case_id: str) -> None:
+        case = self._store.case(case_id)
+        recording = self.read(self._store.files_of(case)) if case.files else None
+        assessment = self.system.assess(recording, case.row)
+        self._store.save_answer(case_id, answered(self.system, assessment, recording, case.row))
+
+    def _refuse(self, case_id: str, code: str, message: str, hint: str) -> None:
+        try:
+            self._store.save_refusal(case_id, code, message, hint)
+        except CardioFusionError as error:
+            log.error("case %s: %s; it stays waiting", case_id, error.code)
+
+
+def answered(
+    system: System, assessment: Assessment, recording: Recording | None, row: Mapping[str, Any]
+) -> Answered:
+    """An assessment as the store keeps it."""
+    patient = assessment.patient
+    values = patient.get("row") or {}
+    age, sex = (values.get(name, {}).get("value") or patient.get(name) for name in ("age", "sex"))
+    named = next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
+    return Answered(
+        assessment=assessment.to_json(),
+        headline=headline(assessment),
+        patient=(recording.patient_id if recording else None) or named,
+        recorded=recording.time if recording else None,
+        age=age,
+        sex=sex,
+        grade=assessment.quality.grade if assessment.quality else None,
+        bundle_hash=system.bundle.hash,
+        embedding=_embedding(system, assessment, recording),
+    )
+
+
+def _embedding(
+    system: System, assessment: Assessment, recording: Recording | None
+) -> NDArray[np.float32] | None:
+    """Where this ECG lies among others; None without one that is fit to be read."""
+    fit = assessment.quality is not None and assessment.quality.grade != "unfit"
+    if recording is None or not fit or system.manifest.canonical is None:
+        return None
+    embedding: NDArray[np.float32] = system.encoder.embed([canonical(recording)])[0]
+    return embedding
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the innermost frame."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (
+        "?" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+    )

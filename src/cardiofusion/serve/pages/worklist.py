@@ -1,0 +1,40 @@
+"""The worklist: every case, the newest first; search; its table as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from cardiofusion.serve.guard import require
+from cardiofusion.serve.rendering import page
+from cardiofusion.serve.store import PAGE, Search
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reader"))])
+
+STATUSES = ("", "received", "assessed", "refused")
+
+
+@router.get("/")
+def worklist(
+    request: Request,
+    text: Annotated[str, Query(max_length=200)] = "",
+    status: Annotated[str, Query(pattern="^(received|assessed|refused|)$")] = "",
+    patient: Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """The whole page, or its table alone where htmx asks for that."""
+    search = Search(text=text, status=status, patient=patient, page=number)
+    store = request.app.state.clinic.store
+    cases, total = store.search(search)
+    return page(
+        request,
+        "worklist_table.html" if request.headers.get("hx-target") == "worklist" else "worklist.html",
+        cases=cases,
+        total=total,
+        search=search,
+        pages=max(1, -(-total // PAGE)),
+        statuses=STATUSES,
+        patient=store.patient(patient) if patient else None,
+    )
