@@ -70,7 +70,9 @@ async def call(request: Request, service: Service) -> JSONResponse:
     prefetch = object_of(asked, "prefetch")
     patient, ecg = object_of(prefetch, "patient"), _newest_ecg(prefetch.get("ecg"))
     if ecg is not None:
-        return _cards(await asyncio.wrap_future(clinic.desk.run(lambda system: _judge(clinic, system, ecg, patient))))
+        return _cards(
+            await asyncio.wrap_future(clinic.desk.run(lambda system: _judge(clinic, system, ecg, patient)))
+        )
     names += [text_of(one, "value") for one in objects(patient, "identifier")]
     return _cards(await run_in_threadpool(_kept, request, names))
 
@@ -140,7 +142,7 @@ def _check_service(service: str) -> None:
 
 
 def _check_call(asked: Json) -> list[str]:
-    """Names of the patient. Raises InputError "cds.request" for a call that is not as the specification has it."""
+    """What the patient is called. Raises InputError "cds.request" for a call that is not as specified."""
     _choice(asked, "hook", (HOOK,))
     _uuid(asked, "hookInstance")
     context = object_of(asked, "context")
@@ -162,5 +164,3 @@ def _choice(parent: Json, key: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise InputError("cds.request", f"{key} is not {' or '.join(known)}", HINT)
     return value
-
-
