@@ -5,7 +5,7 @@ Sentences of the rooms below stay in English here; the template says them throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import (
     GRADE_WORDS,
     PAPER_SECONDS,
+    ReasonPart,
     heated_task,
     made_from,
     named,
@@ -30,28 +31,16 @@ from cardiofusion.report.sheet import (
     view_table,
 )
 from cardiofusion.report.tables import Table
-from cardiofusion.report.verdicts import Verdict, task_title, verdicts
+from cardiofusion.report.verdicts import Verdict, label_name, task_title, verdicts
 from cardiofusion.report.wording import number, spoken
-from cardiofusion.runtime.admission import DISTRUST
 from cardiofusion.serve.drawing import PaperChoice, draw_ecg
+from cardiofusion.serve.gate import gate_reasons, identity_alerts, plain_warnings
+from cardiofusion.serve.language import Translator
+from cardiofusion.serve.language import translator as english
 from cardiofusion.serve.printed import printed_page
+from cardiofusion.serve.similar import SimilarCase
 
-IDENTITY = "WRONG PATIENT?"  # how a warning begins where ECG and row are of two people
 LONGER = 0.5  # s beyond what one sheet shows, from which a start can be chosen
-
-Say = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class SimilarCase:
-    """An earlier case whose ECG is like this one. headline, outcomes: in words; likeness: 0 to 1."""
-
-    href: str
-    who: str
-    when: str
-    headline: str
-    likeness: float
-    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,12 +77,12 @@ def sheet_context(
     earlier: tuple[Assessment, Recording | None] | None = None,
     similar: Sequence[SimilarCase] = (),
     assessed: str = "",
-    say: Say = str,
+    translator: Translator | None = None,
 ) -> dict[str, Any]:
     """All variables of sheet.html.
 
     recording: the ECG to draw, None where there was none. earlier: the same patient's previous ECG. assessed:
-    when, in words. say: an English sentence of ours in the reader's language. Raises InputError "serve.paper"
+    when, in words. translator: of the reader's language, English without one. Raises InputError "serve.paper"
     for what no paper has.
     """
     choice = PaperChoice(layout, speed, gain, start)
@@ -102,7 +91,7 @@ def sheet_context(
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
     answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
     return {
-        "say": say,
+        "say": (translator or english("en")).say,
         "assessed": assessed,
         "notice": assessment.notice,
         "who": who_facts(assessment, recording),
@@ -121,6 +110,8 @@ def sheet_context(
         "reasons": _reasons(assessment),
         "scores": scores_part(assessment.scores),
         "similar": tuple(similar),
+        "label_name": label_name,
+        "targets": outcome_targets(assessment),
         "phenotype": phenotype_facts(assessment.phenotype),
         "missing": missing_facts(assessment),
         "provenance": provenance_facts(assessment.provenance),
@@ -144,28 +135,13 @@ def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple
     return [(name, str(value)) for name, value in given.items() if value]
 
 
-def identity_alerts(assessment: Assessment) -> tuple[str, ...]:
-    """What says that ECG and row are of two people, without the call that heads it."""
-    return tuple(
-        words.removeprefix(IDENTITY).strip() for words in assessment.warnings if words.startswith(IDENTITY)
-    )
-
-
-def plain_warnings(assessment: Assessment) -> tuple[str, ...]:
-    """All others, in their order."""
-    return tuple(words for words in assessment.warnings if not words.startswith(IDENTITY))
-
-
-def gate_reasons(task: str, assessment: Assessment) -> tuple[str, ...]:
-    """Why a task's answer stays closed until it is asked for: the bundle does not know such patients, or
-    it is not sure whose ECG and row these are. A warning that names a task closes that task alone.
-    """
-    reasons = [f"{IDENTITY} {words}" for words in identity_alerts(assessment)]
-    for words in plain_warnings(assessment):
-        of, _, rest = words.partition(": ")
-        if DISTRUST in words and (of == task or of not in assessment.tasks):
-            reasons.append(rest if of == task else words)
-    return tuple(reasons)
+def outcome_targets(assessment: Assessment) -> list[tuple[str, str, str]]:
+    """(task, target, title) of everything that can turn out to be true."""
+    return [
+        (name, verdict.target, f"{task_title(name)}: {verdict.what}")
+        for name, answer in assessment.tasks.items()
+        for verdict in verdicts(answer)
+    ]
 
 
 def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
@@ -186,12 +162,15 @@ def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView
     )
 
 
-def _reasons(assessment: Assessment) -> list[Any]:
+def _reasons(assessment: Assessment) -> list[tuple[ReasonPart, tuple[str, ...]]]:
+    """Each task's reasons, with what keeps them closed."""
     made = (
         (name, reason_part(name, assessment.tasks.get(name), given))
         for name, given in assessment.explanations.items()
     )
-    return [replace(part, task=task_title(name)) for name, part in made if part]
+    return [
+        (replace(part, task=task_title(name)), gate_reasons(name, assessment)) for name, part in made if part
+    ]
 
 
 def _earlier(
