@@ -5,7 +5,7 @@ Sentences of the rooms below stay in English here; the template says them throug
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,25 +31,42 @@ from cardiofusion.report.sheet import (
     view_table,
 )
 from cardiofusion.report.tables import Table
-from cardiofusion.report.verdicts import Verdict, label_name, task_title, verdicts
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts
 from cardiofusion.report.wording import number, spoken
 from cardiofusion.serve.drawing import PaperChoice, draw_ecg
-from cardiofusion.serve.gate import gate_reasons, identity_alerts, plain_warnings
-from cardiofusion.serve.language import Translator
-from cardiofusion.serve.language import translator as english
+from cardiofusion.serve.gate import IDENTITY, gate_reasons, identity_alerts, plain_warnings
+from cardiofusion.serve.language import translator
 from cardiofusion.serve.printed import printed_page
-from cardiofusion.serve.similar import SimilarCase
+from cardiofusion.serve.saying import Said
 
 LONGER = 0.5  # s beyond what one sheet shows, from which a start can be chosen
 
 
+Say = Callable[[str], Said]
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """An earlier case whose ECG is like this one. headline, outcomes: in words; likeness: 0 to 1."""
+
+    href: str
+    who: str
+    when: str
+    headline: str
+    likeness: float
+    outcomes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class AnswerView:
-    """One task's answer. gate: why it stays closed until asked for; proxy: words for proxy pairs."""
+    """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
+    people. proxy: words where the bundle learnt from pairs that are not of one person.
+    """
 
     task: str
     verdicts: tuple[Verdict, ...]
     gate: tuple[str, ...]
+    whose: bool
     proxy: str
     made_from: str
     guarantee: str
@@ -77,21 +94,21 @@ def sheet_context(
     earlier: tuple[Assessment, Recording | None] | None = None,
     similar: Sequence[SimilarCase] = (),
     assessed: str = "",
-    translator: Translator | None = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """All variables of sheet.html.
 
     recording: the ECG to draw, None where there was none. earlier: the same patient's previous ECG. assessed:
-    when, in words. translator: of the reader's language, English without one. Raises InputError "serve.paper"
-    for what no paper has.
+    when, in words. say: an English sentence of ours in the reader's language; without it they stay English.
+    Raises InputError "serve.paper" for what no paper has.
     """
     choice = PaperChoice(layout, speed, gain, start)
     choice = choice if recording is None else choice.within(recording)
-    heated = heated_task(assessment) if recording else None
+    heated = _heated(assessment, recording)
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
     answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
     return {
-        "say": (translator or english("en")).say,
+        "say": say or translator("en").say,
         "assessed": assessed,
         "notice": assessment.notice,
         "who": who_facts(assessment, recording),
@@ -110,8 +127,6 @@ def sheet_context(
         "reasons": _reasons(assessment),
         "scores": scores_part(assessment.scores),
         "similar": tuple(similar),
-        "label_name": label_name,
-        "targets": outcome_targets(assessment),
         "phenotype": phenotype_facts(assessment.phenotype),
         "missing": missing_facts(assessment),
         "provenance": provenance_facts(assessment.provenance),
@@ -119,6 +134,12 @@ def sheet_context(
         "printed": printed_page(assessment, recording, choice),
         "bundle_name": str(assessment.provenance.get("bundle_name") or ""),
     }
+
+
+def _heated(assessment: Assessment, recording: Recording | None) -> str | None:
+    """The task whose Grad-CAM is on the trace; none where its answer is closed."""
+    name = heated_task(assessment) if recording else None
+    return None if name is None or gate_reasons(name, assessment) else name
 
 
 def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple[str, str]]:
@@ -135,25 +156,18 @@ def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple
     return [(name, str(value)) for name, value in given.items() if value]
 
 
-def outcome_targets(assessment: Assessment) -> list[tuple[str, str, str]]:
-    """(task, target, title) of everything that can turn out to be true."""
-    return [
-        (name, verdict.target, f"{task_title(name)}: {verdict.what}")
-        for name, answer in assessment.tasks.items()
-        for verdict in verdicts(answer)
-    ]
-
-
 def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
     """What was absent, what it was about without its prefix ("height" for "row.height")."""
     return [(spoken(name.split(".", 1)[-1]), words) for name, words in assessment.missing.items()]
 
 
 def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
+    gate = gate_reasons(name, assessment)
     return AnswerView(
         task=task_title(name),
         verdicts=verdicts(answer),
-        gate=gate_reasons(name, assessment),
+        gate=gate,
+        whose=any(words.startswith(IDENTITY) for words in gate),
         proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
         made_from=made_from(answer),
         guarantee=answer.guarantee,
