@@ -23,17 +23,16 @@ class SimilarCase:
 def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[SimilarCase]:
     """The nearest cases by cosine of their embeddings; none where the clinic knows too few ECGs.
 
-    One case a patient, the patient's own others left out. Alike means alike to the encoder: not the same disease.
+    One case a patient; the patient's own are left out. Alike means alike to the encoder, not the same disease.
     """
-    mine = case_embedding(store, case)
+    known = store.embeddings()
+    mine = next((embedding for other, _, embedding in known if other == case.id), None)
     if mine is None:
         return []
     others = [
         (other, patient or other, embedding)
-        for other, patient, embedding in store.embeddings()
-        if other != case.id
-        and (patient is None or patient != case.patient_id)
-        and len(embedding) == len(mine)
+        for other, patient, embedding in known
+        if other != case.id and patient != (case.patient_id or "") and len(embedding) == len(mine)
     ]
     if len(others) < ENOUGH:
         return []
@@ -48,8 +47,3 @@ def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[Simi
         if len(nearest) == most:
             break
     return list(nearest.values())
-
-
-def case_embedding(store: Store, case: Case) -> np.ndarray | None:
-    """This case's own."""
-    return next((embedding for other, _, embedding in store.embeddings() if other == case.id), None)
