@@ -70,7 +70,9 @@ async def call(request: Request, service: Service) -> JSONResponse:
     prefetch = object_of(asked, "prefetch")
     patient, ecg = object_of(prefetch, "patient"), _newest_ecg(prefetch.get("ecg"))
     if ecg is not None:
-        return _cards(await asyncio.wrap_future(clinic.desk.run(lambda system: _judge(clinic, system, ecg, patient))))
+        return _cards(
+            await asyncio.wrap_future(clinic.desk.run(lambda system: _judge(clinic, system, ecg, patient)))
+        )
     names += [text_of(one, "value") for one in objects(patient, "identifier")]
     return _cards(await run_in_threadpool(_kept, request, names))
 
@@ -162,5 +164,3 @@ def _choice(parent: Json, key: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise InputError("cds.request", f"{key} is not {' or '.join(known)}", HINT)
     return value
-
-
