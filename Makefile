@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLER_VENV := .venv-installer
 OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -118,5 +119,13 @@ pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))
 
+$(INSTALLER_VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(INSTALLER_VENV)
+	$(INSTALLER_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve,postgresql,installer]'
+	touch $@
+
+installer: $(INSTALLER_VENV)/.ready ## the clinic's program as a .deb and a tarball, in dist/ (see packaging/README.md)
+	$(INSTALLER_VENV)/bin/python packaging/build.py --out dist
+
 clean:
-	rm -rf $(VENV) build dist runs demo
+	rm -rf $(VENV) $(INSTALLER_VENV) build dist runs demo

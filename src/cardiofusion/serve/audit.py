@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy import text as sql
 
 from cardiofusion.records import InputError, StorageError
-from cardiofusion.serve.store.database import database_errors
+from cardiofusion.serve.store.database import database_errors, reading
 from cardiofusion.serve.store.tables import Audit as AuditLine
 from cardiofusion.serve.store.tables import now
 
@@ -127,15 +127,13 @@ class Audit:
         return self._read(select(AuditLine).where(AuditLine.seq > after).order_by(AuditLine.seq).limit(CHUNK))
 
     def _read(self, query: Any) -> list[Line]:
-        with database_errors(), self._engine.connect() as connection:
+        with database_errors(), reading(self._engine).connect() as connection:
             return [Line(**row) for row in connection.execute(query).mappings()]
 
 
 def _lock(connection: Connection) -> None:
-    """One writer at a time, from reading the last line to appending the next."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
+    """One writer at a time, from reading the last line to appending the next; SQLite has no other way."""
+    if connection.dialect.name != "sqlite":
         connection.execute(sql("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE"))
 
 

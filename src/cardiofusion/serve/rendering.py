@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -79,10 +80,16 @@ def _capitalise(text: str) -> str:
     return type(text)(text[:1].upper() + text[1:])
 
 
+def local(moment: datetime) -> str:
+    """A moment as this machine's clock shows it; one without a zone, an ECG's own, as it is."""
+    return (moment.astimezone() if moment.tzinfo else moment).strftime("%Y-%m-%d %H:%M")
+
+
 FILTERS: Mapping[str, Any] = {
     "percent": wording.percent,
     "frequency": wording.frequency,
     "spoken": wording.spoken,
     "number": wording.number,
     "capitalise": _capitalise,
+    "local": local,
 }

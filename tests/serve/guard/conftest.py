@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -40,12 +41,22 @@ class Clinic:
     engine: Any
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with all tables, made once."""
+    settings = Settings(data=tmp_path_factory.mktemp("empty"))
+    open_database(settings.database_url).dispose()
+    return settings.data / "cardiofusion.db"
+
+
 @pytest.fixture
-def clinic_of(tmp_path: Path) -> Iterator[Callable[..., Clinic]]:
+def clinic_of(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., Clinic]]:
     opened: list[Clinic] = []
 
     def make(**changed: Any) -> Clinic:
         settings = Settings(data=tmp_path, **changed)
+        if not (tmp_path / "cardiofusion.db").exists():
+            shutil.copy(empty_database, tmp_path)
         engine = open_database(settings.database_url)
         opened.append(Clinic(settings, new_token(), Accounts(engine, QUICK), Audit(engine), engine))
         return opened[-1]

@@ -22,8 +22,9 @@ from cardiofusion.serve.guard.bodies import SMALL_BYTES, Bodies
 from cardiofusion.serve.guard.buckets import Buckets
 from cardiofusion.serve.guard.headers import SecurityHeaders
 from cardiofusion.serve.guard.identity import Admission, Identity, LocalIdentity, SharedIdentity, too_often
-from cardiofusion.serve.guard.journal import Journal
+from cardiofusion.serve.guard.journal import FAILED, Journal
 from cardiofusion.serve.guard.origin import Origins
+from cardiofusion.serve.guard.refusal import Refused
 from cardiofusion.serve.guard.request import client
 from cardiofusion.serve.guard.routes import Demands
 from cardiofusion.serve.guard.throttle import Throttle
@@ -60,6 +61,8 @@ def guarded(app: FastAPI, clinic: Guardable) -> ASGIApp:
     """The app behind all of the guard. Raises AccessError "access.undeclared", see `routes`."""
     settings, demands = clinic.settings, Demands(app)
     app.state.throttle = Throttle()
+    # The framework's own answer to what went wrong is two words; it throws on to the journal afterwards.
+    app.exception_handlers.setdefault(Exception, lambda *_: Refused(FAILED))
 
     def limit(scope: Scope) -> int:
         demand = demands.of(scope)

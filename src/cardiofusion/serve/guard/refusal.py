@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 
-from starlette.types import Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from cardiofusion.serve.guard.request import header
 
@@ -56,6 +57,17 @@ class Refusal:
     def _page(self) -> bytes:
         words = {"title": self.title, "message": self.message, "hint": self.hint}
         return PAGE.format(**{name: escape(word) for name, word in words.items()}).encode()
+
+
+class Refused(Response):
+    """A refusal as a route's answer."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(status_code=refusal.status)
+        self._refusal = refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await self._refusal(scope, send)
 
 
 def wants_page(scope: Scope) -> bool:
