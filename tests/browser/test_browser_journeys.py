@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.data]
 SHEET = re.compile(r"/cases/[0-9a-f]{32}$")
 EXAMPLES = 8
 PATIENTS = 200
+expect.set_options(timeout=30_000)  # of a machine that has other things to do
 
 
 @pytest.fixture(scope="module")
