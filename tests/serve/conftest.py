@@ -58,9 +58,7 @@ class Cluster:
     def database(self, encoding: str = "UTF8", locale: str = "C.UTF-8") -> str:
         """The URL of a new, empty database."""
         name = f"clinic_{uuid.uuid4().hex}"
-        self.administer(
-            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE '{locale}' TEMPLATE template0"
-        )
+        self.administer(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE '{locale}' TEMPLATE template0")
         return self.url(name)
 
     def administer(self, statement: str) -> None:

@@ -37,7 +37,9 @@ def count(store: Store, table: type) -> int:
 
 
 def answered(**changes: object) -> Answered:
-    return Answered(**{**{name: getattr(ANSWERED, name) for name in ANSWERED.__dataclass_fields__}, **changes})
+    return Answered(
+        **{**{name: getattr(ANSWERED, name) for name in ANSWERED.__dataclass_fields__}, **changes}
+    )
 
 
 def test_a_case_is_what_was_given(store):
@@ -79,7 +81,11 @@ def test_a_refusal_is_kept_and_may_be_tried_again(store):
     store.save_refusal(case_id, "recording.truncated", "it ends\0early", "send it again")
     case = store.case(case_id)
     assert case.status == "refused"
-    assert case.refusal == {"code": "recording.truncated", "message": "it ends�early", "hint": "send it again"}
+    assert case.refusal == {
+        "code": "recording.truncated",
+        "message": "it ends�early",
+        "hint": "send it again",
+    }
     store.again(case_id)
     assert store.waiting() == [(case_id, "page")]
     assert store.case(case_id).refusal is None

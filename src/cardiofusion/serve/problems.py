@@ -1,4 +1,4 @@
-"""What goes wrong, over HTTP: a problem body (RFC 9457) for programs, a page for people. Never a traceback."""
+"""What goes wrong, over HTTP: a problem body (RFC 9457) for programs, a page for people; no traceback."""
 
 from __future__ import annotations
 

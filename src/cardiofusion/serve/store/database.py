@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -48,7 +48,7 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:
-        event.listen(engine, "connect", _postgresql_ways)
+        event.listen(engine, "connect", _postgresql_ways, insert=True)  # before SQLAlchemy's own questions
     return engine
 
 
@@ -131,22 +131,19 @@ def _sqlite_ways(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _postgresql_ways(connection: Any, _: ConnectionPoolEntry) -> None:
-    """The ECG's own time has no zone: compared with moments it means the same wherever the server stands."""
-    connection.execute("SET TIME ZONE 'UTC'").close()
-    connection.commit()
+    """Names are in all the world's letters. Raises InputError "serve.encoding".
 
-
-def check_encoding(connection: Connection) -> None:
-    """Names are in all the world's letters. Raises InputError "serve.encoding"."""
-    if connection.dialect.name != "postgresql":
-        return
-    encoding = connection.scalar(text("SHOW server_encoding"))
+    An ECG's own time has no zone: compared with moments it must mean the same wherever the server stands.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise InputError(
             "serve.encoding",
             f"the database is in {encoding}, which does not have all letters",
             "make one with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
         )
+    connection.execute("SET TIME ZONE 'UTC'").close()
+    connection.commit()
 
 
 def _lower(value: object) -> object:

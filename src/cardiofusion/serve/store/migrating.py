@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from cardiofusion.records import InputError
-from cardiofusion.serve.store.database import check_encoding, connect, database_errors, reading
+from cardiofusion.serve.store.database import connect, database_errors, reading
 
 PACKAGE = "cardiofusion.serve.store"
 ADVISORY_LOCK = 0x0CA2_D10F  # PostgreSQL: of two servers that start at the same time, one migrates
@@ -41,7 +41,6 @@ def _migrate(engine: Engine) -> None:
     with _scripts() as config:
         scripts = ScriptDirectory.from_config(config)
         with reading(engine).connect() as connection:
-            check_encoding(connection)
             if _checked_revision(connection, scripts) == scripts.get_current_head():
                 return
         with engine.begin() as connection:
