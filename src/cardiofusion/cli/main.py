@@ -7,7 +7,9 @@ import sys
 import click
 
 from cardiofusion import __version__
+from cardiofusion.cli.accounts import users
 from cardiofusion.cli.assessing import assess, embed, inspect
+from cardiofusion.cli.auditing import audit
 from cardiofusion.cli.converting import convert
 from cardiofusion.cli.fetching import data
 from cardiofusion.cli.serving import serve
@@ -24,7 +26,9 @@ def commands() -> None:
     """ECG and clinical row to sets of labels with a guarantee: on a CPU, offline."""
 
 
-for command in (assess, combine, convert, data, demo, embed, inspect, pretrain, serve, study, train):
+for command in (
+    assess, audit, combine, convert, data, demo, embed, inspect, pretrain, serve, study, train, users,
+):  # fmt: skip
     commands.add_command(command)
 
 
