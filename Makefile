@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLER_VENV := .venv-installer
 OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer \
+  locales clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -26,8 +28,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks packaging
+	$(BIN)/ruff check src tests benchmarks packaging
 	$(BIN)/mypy
 
 studies: setup ## both studies on real data (see docs/studies.md)
@@ -115,8 +117,19 @@ pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
 	  --screenshot=docs/pictures/sheet.png --window-size=1180,2330 file://$(abspath $(OUT))/sheet.html
 
+locales: $(VENV)/.dev ## the catalogs of the pages' languages: texts extracted, translations kept, compiled
+	$(BIN)/python benchmarks/locales.py
+
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))
 
+$(INSTALLER_VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(INSTALLER_VENV)
+	$(INSTALLER_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve,postgresql,installer]'
+	touch $@
+
+installer: $(INSTALLER_VENV)/.ready ## the clinic's program as a .deb and a tarball, in dist/ (see packaging/README.md)
+	$(INSTALLER_VENV)/bin/python packaging/build.py --out dist
+
 clean:
-	rm -rf $(VENV) build dist runs demo
+	rm -rf $(VENV) $(INSTALLER_VENV) build dist runs demo

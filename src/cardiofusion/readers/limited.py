@@ -35,6 +35,7 @@ READS_A_WORKER = 500
 
 SPENT = -getattr(signal, "SIGXCPU", 1 << 20)  # the status of a process whose processor time is over
 MODULE = "cardiofusion.readers.worker"
+WORKER = "reader-worker"  # as `__main__` has it
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "TMPDIR", "TEMP")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
@@ -259,7 +260,10 @@ def _too_large(name: str) -> RecordingError:
 
 
 def _command(memory_bytes: int, seconds: float) -> list[str]:
-    return [sys.executable, "-P", "-m", MODULE, str(memory_bytes), str(math.ceil(seconds))]
+    limits = [str(memory_bytes), str(math.ceil(seconds))]
+    if getattr(sys, "frozen", False):  # the installed program: no interpreter that would run a module
+        return [sys.executable, WORKER, *limits]
+    return [sys.executable, "-P", "-m", MODULE, *limits]
 
 
 def _environment() -> dict[str, str]:

@@ -68,8 +68,8 @@ class Frequency:
 class Verdict:
     """One target: which way its set leans, and its probability with an interval of the calibration.
 
-    code: as the bundle names it, "" where `name` says no more. share, low, high: 0 to 1. by_when:
-    " within 10 years".
+    code: as the bundle names it, "" where `name` says no more. share, low, high: 0 to 1. years: within
+    which the event is meant, "" where no time is.
     """
 
     target: str
@@ -79,7 +79,7 @@ class Verdict:
     share: float | None
     low: float | None
     high: float | None
-    by_when: str = ""
+    years: str = ""
 
     @property
     def mark(self) -> str:
@@ -89,7 +89,8 @@ class Verdict:
     @property
     def what(self) -> str:
         """ "myocardial infarction (MI)", "death within 10 years" """
-        return f"{self.name}{f' ({self.code})' if self.code else ''}{self.by_when}"
+        within = f" within {self.years} years" if self.years else ""
+        return f"{self.name}{f' ({self.code})' if self.code else ''}{within}"
 
     @property
     def sentence(self) -> str:
@@ -139,6 +140,13 @@ def label_name(target: str) -> str:
     return f"{name} ({target})" if name else spoken(target)
 
 
+def task_title(name: str) -> str:
+    """ "ECG findings" for "ecg-findings" """
+    words = ["ECG" if word == "ecg" else word for word in spoken(name).replace("-", " ").split()]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:]
+
+
 def _leaning(held: tuple[str, ...]) -> Leaning:
     if len(held) > 1:
         return "both"
@@ -157,5 +165,5 @@ def _verdict(answer: TaskAnswer, target: str, leaning: Leaning) -> Verdict:
         share=answer.probability.get(target),
         low=low,
         high=high,
-        by_when="" if answer.horizon is None else f" within {answer.horizon:g} years",
+        years="" if answer.horizon is None else f"{answer.horizon:g}",
     )

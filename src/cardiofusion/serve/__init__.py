@@ -1,4 +1,4 @@
-"""The clinic application: pages, HTTP API, FHIR, CDS Hooks and a DICOM receiver over one bundle and one store."""
+"""The clinic application: pages, HTTP API, FHIR, CDS Hooks and DICOM over one bundle and one store."""
 
 from cardiofusion.serve.settings import Settings, read_settings
 

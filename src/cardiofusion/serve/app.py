@@ -9,14 +9,15 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from cardiofusion import __version__
-from cardiofusion.serve import api, guard, pages
+from cardiofusion.serve import api, cds, fhir, guard, pages
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.problems import add_problems
 
 OPENAPI = "/api/v1/openapi.json"
 ABOUT = (
-    "Assess ECGs and clinical rows on this machine. For research use only: not a medical device, not an emergency "
-    "alarm. Programs send `Authorization: Bearer TOKEN`. What goes wrong is answered with a problem body (RFC 9457)."
+    "Assess ECGs and clinical rows on this machine. For research use only: not a medical device, not "
+    "an emergency alarm. Programs send `Authorization: Bearer TOKEN`. What goes wrong is answered with a problem "
+    "body (RFC 9457)."
 )
 
 
@@ -37,7 +38,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.add_api_route(
         OPENAPI, description, include_in_schema=False, dependencies=[Depends(guard.require("reader"))]
     )
-    for router in (guard.router, *pages.ROUTERS, *api.ROUTERS):
+    for router in (guard.router, *pages.ROUTERS, *api.ROUTERS, fhir.router, cds.router):
         app.include_router(router)
     return app
 

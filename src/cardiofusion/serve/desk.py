@@ -1,7 +1,7 @@
 """The desk: where cases are assessed, a few at a time, whoever waits for the answer first.
 
-Files are read in processes of their own with limits (`readers.LimitedReader`). A case is taken from the store,
-so nothing is lost when the process ends: what was not answered is taken up again at the next start.
+Files are read in processes of their own with limits (`readers.LimitedReader`). A case is taken from the
+store, so nothing is lost when the process ends: what was not answered is taken up again at the next start.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def _embedding(
     fit = assessment.quality is not None and assessment.quality.grade != "unfit"
     if recording is None or not fit or system.manifest.canonical is None:
         return None
-    return system.encoder.embed([canonical(recording)])[0]
+    embedding: NDArray[np.float32] = system.encoder.embed([canonical(recording)])[0]
+    return embedding
 
 
 def _where(error: BaseException) -> str:

@@ -1,9 +1,9 @@
 """ECG carts send here: a DICOM C-STORE receiver that puts ECGs on the worklist.
 
-A file is answered with success once it is kept, as it came, and its case is committed; whether it can be read
-shows on the worklist. DICOM itself knows no password: it listens where the settings say, this machine only unless
-told otherwise, and `dicom_peers` names the application entities that may send. What was kept already is not kept
-again, for carts repeat themselves.
+A file is answered with success once it is kept, as it came, and its case is committed; whether it can be
+read shows on the worklist. DICOM itself knows no password: it listens where the settings say, this machine
+only unless told otherwise, and `dicom_peers` names the application entities that may send. What was kept
+already is not kept again, for carts repeat themselves.
 
 Source: DICOM PS3.4 annex B (storage service class), PS3.7 annex C (status).
 """
@@ -78,11 +78,12 @@ class Receiver:
         ]
         address = (settings.dicom_host, settings.dicom_port or 0)
         try:
-            self._server = entity.start_server(address, block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+            start: Any = entity.start_server
+            self._server = start(address, block=False, evt_handlers=handlers)
         except OSError as error:
             raise InputError(
                 "serve.dicom_port",
-                f"cannot receive DICOM on {address[0]}:{address[1]}: {(error.strerror or str(error)).lower()}",
+                f"cannot receive DICOM on {address[0]}:{address[1]}: {error.strerror or error}",
                 "choose another port with --dicom-port",
             ) from error
 

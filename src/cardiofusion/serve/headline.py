@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cardiofusion.records import Assessment
@@ -23,3 +24,13 @@ def headline(assessment: Assessment) -> dict[str, Any]:
     ]
     cautions = list(getattr(assessment, "cautions", ()))
     return {"findings": findings, "cautions": cautions, "warnings": len(assessment.warnings)}
+
+
+def headline_words(told: Mapping[str, Any]) -> str:
+    """A headline as a sentence, for where there is no room for a list."""
+    findings = [one for one in told["findings"] if one[4] is None]
+    there = [name for _, name, verdict, *_ in findings if verdict == "present"]
+    open_ = [name for _, name, verdict, *_ in findings if verdict == "cannot tell"]
+    parts = [f"present: {', '.join(there)}"] if there else []
+    parts += [f"cannot rule out: {', '.join(open_)}"] if open_ else []
+    return "; ".join(parts) or "none of what it looks for"

@@ -10,20 +10,22 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Literal
 
-# number: digits. leads: "V1, V2 and V3". name: an identifier. text: stays as it is. phrase: translated where
-# it is known, else as it is. known: translated, and no match where it is not. ending: the same, or nothing.
-Kind = Literal["number", "leads", "name", "text", "phrase", "known", "ending"]
+# number: digits. lead: "V1". leads: "V1, V2 and V3". name: an identifier. text: stays as it is. phrase:
+# translated where it is known, else as it is. known: translated, and no match where it is not. ending: the
+# same, or nothing.
+Kind = Literal["number", "lead", "leads", "name", "text", "phrase", "known", "ending"]
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("n", "all", "partners", "seconds", "rate", "mv", "age", "row_age", "years"), "number"),
     **dict.fromkeys(("low", "high", "percent", "even", "value", "device"), "number"),
-    **dict.fromkeys(("lead", "leads", "first", "second"), "leads"),
+    "leads": "leads",
+    **dict.fromkeys(("lead", "first", "second"), "lead"),
     "task": "name",
     **dict.fromkeys(("label", "event", "other", "feature", "shown", "category", "view"), "phrase"),
-    **dict.fromkeys(("names", "score", "outcome"), "phrase"),
+    **dict.fromkeys(("names", "outcome"), "phrase"),
     **dict.fromkeys(("warning", "fault", "advice", "electrodes", "exchange", "parts"), "known"),
     **dict.fromkeys(("sex", "row_sex", "alignment", "whom", "sure", "regularity", "p_waves"), "known"),
-    **dict.fromkeys(("frequency", "column", "reason"), "known"),
+    **dict.fromkeys(("frequency", "column", "reason", "score"), "known"),
     **dict.fromkeys(("also", "doubt", "by_when"), "ending"),
 }
 
@@ -63,7 +65,7 @@ QUALITY = (
     "No heart beats can be made out: look at the patient first, then at the electrodes.",
     "There are pacemaker spikes: QRS shape, axis and ST-T say little in paced beats.",
     "Lead {lead} {fault}: {advice}.", "Lead {lead} {fault}.", "Leads {leads} {fault}: {advice}.",
-    "Leads {leads} {fault}.", "{leads} and {lead}",
+    "Leads {leads} {fault}.",
 )  # fmt: skip
 
 FAULTS = (
@@ -179,6 +181,9 @@ SCORES = (
     "PREVENT, cardiovascular", "PREVENT, atherosclerotic", "PREVENT, heart failure",
     "{column} is {shown}, published for {low} to under {high} years",
     "{column} is {shown}, published for {category}",
+    "SCORE2", "SCORE2-OP", "WHO 2019", "PREVENT", "{score} ({n})", "{score}, {years} years", "{column} {n}",
+    "heart failure", "cardiovascular", "atherosclerotic",
+    "a first atherosclerotic event (myocardial infarction, coronary death, stroke) or heart failure",
     "{score}: {percent} risk of {outcome} within {years} years",
 )  # fmt: skip
 
@@ -231,6 +236,14 @@ ERRORS = (
     "there is no such file", "there is no such batch", "there is no such account", "this is no verdict",
 )  # fmt: skip
 
+REGIONS = (
+    "andean latin america", "australasia", "caribbean", "central asia", "central europe",
+    "central latin america", "central sub-saharan africa", "east asia", "eastern europe",
+    "eastern sub-saharan africa", "high-income asia pacific", "high-income north america",
+    "north africa and middle east", "oceania", "south asia", "southeast asia", "southern latin america",
+    "southern sub-saharan africa", "tropical latin america", "western europe", "western sub-saharan africa",
+)  # fmt: skip
+
 HINTS = (
     "export the ECG again from the device or the archive it came from", "we read: {formats}",
     "the file was cut short; copy it again from its source", "copy it again from its source",
@@ -240,7 +253,9 @@ HINTS = (
     "write plain decimal numbers with points, a comma between cells, nothing for a missing sample",
     "write the file again", "export all leads at one sampling rate", "export one recording a file",
     "export one ECG, or the part you need; do not trust a small file that takes so long",
-    "export one ECG, or the part you need; do not trust a small file that grows so", "at most {n} are read",
+    "export one ECG, or the part you need; do not trust a small file that grows so",
+    "for example --set {example}",
+    "at most {n} are read",
     "at most {n} bytes are read", "name one recording in it",
     "check the electrodes and the export; a flat or empty ECG cannot be read",
     "record at least one full heart beat, better 10 s", "record for longer, up to 10 s",
@@ -262,6 +277,6 @@ _ROOMS: tuple[tuple[str, ...], ...] = (
     MISSING,
     MEASURED,
 )
-_ROOMS += (REASONS, SCORES, COLUMNS, CATEGORIES, ERRORS, HINTS)
+_ROOMS += (REASONS, SCORES, COLUMNS, CATEGORIES, REGIONS, ERRORS, HINTS)
 
 PHRASES: tuple[str, ...] = tuple(dict.fromkeys(chain.from_iterable(_ROOMS)))

@@ -1,4 +1,4 @@
-"""What goes wrong, over HTTP: a problem body (RFC 9457) for programs, a page for people. Never a traceback."""
+"""What goes wrong, over HTTP: a problem body (RFC 9457) for programs, a page for people; no traceback."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ STATUS = {
     "recording.size": 413,
     "recording.too_large": 413,
     "storage.newer": 503,
+    "access.role": 403,
+    "access.busy": 503,
 }
 HINTS = {
     401: "sign in, or open the address that CardioFusion printed when it started",

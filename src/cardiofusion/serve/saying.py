@@ -19,20 +19,27 @@ from markupsafe import Markup, escape
 
 from cardiofusion.report.wording import SPACE, clean
 from cardiofusion.serve.directions import isolated, wrapped
-from cardiofusion.serve.phrases import KINDS, PHRASES
+from cardiofusion.serve.phrases import KINDS, PHRASES, Kind
 
 MAX_TEXT = 2_000  # characters; nothing longer is looked up
 MAX_DEPTH = 4  # phrases in phrases
 MAX_STEPS = 400  # sentences and parts looked up for one sentence
 MAX_ITEMS = 60  # of a list
+MAX_UNKNOWN = 48  # characters of a part that may stay as it is: a label of somebody's own task
 JOINTS = ("; ", " · ", ", ")  # of lists whose items are phrases
+_RIGHT_TO_LEFT = str.maketrans(",;", "،؛")
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_NUMBER = re.compile(r"[<>]?[+\-−]?\d[\d,.]*(?:e[+\-]?\d+)?%?")
+_NUMBER = re.compile(r"[<>]?[+\-−]?\d+(?:[.,]\d+)*(?:e[+\-]?\d+)?%?")
+_LEAD = r"[A-Za-z][A-Za-z0-9]{0,11}"
+_SHAPES: Mapping[str, re.Pattern[str]] = {
+    "number": _NUMBER,
+    "lead": re.compile(_LEAD),
+    "leads": re.compile(rf"{_LEAD}(?:, {_LEAD})*(?: and {_LEAD})*"),
+    "name": re.compile(r"[\w.-]{1,64}"),
+}
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d,])")
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:ms|mV|s|Hz|mm|cm|kg|mmHg|%|/min)(?!\w))")
-_LEAD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,11}")
-_NAME = re.compile(r"[\w.-]{1,64}")
 
 Gettext = Callable[[str], str]
 
@@ -76,31 +83,24 @@ class Phrase:
 
     def parts(self, text: str) -> dict[str, str] | None:
         """What stands in each placeholder of a sentence; None where it is another sentence."""
-        first, *middle, last = self.fixed
-        if not text.startswith(first) or not text.endswith(last):
+        place, found = len(self.fixed[0]), {}
+        if not text.startswith(self.fixed[0]):
             return None
-        place, end, found = len(first), len(text) - len(last), []
-        for fixed in middle:
-            there = text.find(fixed, place, end)
-            if there < 0:
+        for i, (name, fixed) in enumerate(zip(self.names, self.fixed[1:], strict=True), 1):
+            end = _end(text, place, KINDS.get(name, "text"), fixed, i == len(self.names))
+            if end < place or not text.startswith(fixed, end):
                 return None
-            found.append(text[place:there])
-            place = there + len(fixed)
-        if place > end:
-            return None
-        parts = dict(zip(self.names, (*found, text[place:end]), strict=True))
-        return parts if all(_fits(name, part) for name, part in parts.items()) else None
+            found[name], place = text[place:end], end + len(fixed)
+        return found if place == len(text) else None
 
 
-def _fits(name: str, part: str) -> bool:
-    kind = KINDS.get(name, "text")
-    if kind == "number":
-        return _NUMBER.fullmatch(part) is not None
-    if kind == "leads":
-        return all(_LEAD.fullmatch(lead) for lead in re.split(", | and ", part))
-    if kind == "name":
-        return _NAME.fullmatch(part) is not None
-    return bool(part) or kind == "ending"
+def _end(text: str, place: int, kind: Kind, fixed: str, last: bool) -> int:
+    """Where a part of `text` ends that begins at `place`, before `fixed`; -1 where none can be."""
+    if kind in _SHAPES:
+        shape = _SHAPES[kind].match(text, place)
+        return -1 if shape is None else shape.end()
+    end = len(text) - len(fixed) if last else text.find(fixed, place)
+    return end if end > place or kind == "ending" else -1
 
 
 @lru_cache(maxsize=1)
@@ -156,7 +156,8 @@ class _Saying:
             said = self._filled(phrase, inner, depth)
             if said is not None:
                 return f"{before}{said}{after}"
-        return self._listed(inner, depth)
+        listed = self._listed(inner, depth)
+        return None if listed is None else f"{before}{listed}{after}"
 
     def _filled(self, phrase: Phrase, text: str, depth: int) -> str | None:
         parts = phrase.parts(text)
@@ -171,7 +172,7 @@ class _Saying:
         """Each part said, None where it had to be known and is not."""
         for name, part in parts.items():
             kind = KINDS.get(name, "text")
-            if kind in ("number", "name"):
+            if kind in ("number", "lead"):
                 yield name, part
             elif kind == "leads":
                 yield name, self._leads(part)
@@ -181,9 +182,9 @@ class _Saying:
                 yield name, self._part(part, kind, depth)
 
     def _part(self, part: str, kind: str, depth: int) -> str | None:
-        """A phrase in a phrase: "known" has to be one; a "phrase" that is none stays as it is."""
+        """A phrase in a phrase: "known" has to be one; a short "phrase" or "name" that is none stays."""
         said = self.sentence(part, depth + 1) if part.strip() else part
-        if said is None and kind == "phrase":
+        if said is None and kind in ("phrase", "name") and len(part) <= MAX_UNKNOWN:
             return wrapped(part) if self.rtl else part
         return said
 
@@ -201,7 +202,8 @@ class _Saying:
             if len(items) == 1:
                 continue
             said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
-            return joint.join(map(str, said)) if None not in said else None
+            joined = joint.translate(_RIGHT_TO_LEFT) if self.rtl else joint
+            return joined.join(map(str, said)) if None not in said else None
         return None
 
 

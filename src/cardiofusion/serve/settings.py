@@ -21,13 +21,13 @@ MEBIBYTE = 1 << 20
 class Settings:
     """data: the folder that holds everything. host, port: where it listens.
 
-    database: an SQLAlchemy URL (PostgreSQL), None for SQLite in `data`. bundle: a folder or a shipped name.
+    database: an SQLAlchemy URL (PostgreSQL), None for SQLite in `data`. bundle: folder or shipped name.
     shared: people sign in, each with a role; else whoever has the token of this start is the one user.
     hosts: names by which browsers may reach it, beside this machine's. certificate, key: for TLS (PEM).
     workers: ECGs assessed at the same time. examples: virtual patients on the first worklist.
     dicom_port: where ECGs are received by C-STORE, None for not at all; dicom_host: on which address;
-    dicom_title: its AE title; dicom_peers: AE titles that may send, none for all. max_upload_bytes: of one request.
-    language: of pages, unless a user chooses another.
+    dicom_title: its AE title; dicom_peers: AE titles that may send, none for all. max_upload_bytes: of one
+    request. language: of pages, unless a user chooses another.
     """
 
     data: Path

@@ -1,1 +1,208 @@
-def sheet_context(*a, **k): return {}
+"""What the sheet's page shows of an assessment: plain data for sheet.html, warnings before any number.
+
+Sentences of the rooms below stay in English here; the template says them through `say`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup
+
+from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Recording, TaskAnswer
+from cardiofusion.report.change import ChangePart, changes_between
+from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS, STANDARD
+from cardiofusion.report.measured import measured_part
+from cardiofusion.report.published import scores_part
+from cardiofusion.report.sheet import (
+    GRADE_WORDS,
+    PAPER_SECONDS,
+    ReasonPart,
+    heated_task,
+    made_from,
+    named,
+    phenotype_facts,
+    provenance_facts,
+    quality_part,
+    reason_part,
+    row_facts,
+    view_table,
+)
+from cardiofusion.report.tables import Table
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts
+from cardiofusion.report.wording import number, spoken
+from cardiofusion.serve.drawing import PaperChoice, draw_ecg
+from cardiofusion.serve.gate import IDENTITY, gate_reasons, identity_alerts, plain_warnings
+from cardiofusion.serve.language import translator
+from cardiofusion.serve.printed import printed_page
+from cardiofusion.serve.saying import Said
+
+LONGER = 0.5  # s beyond what one sheet shows, from which a start can be chosen
+
+
+Say = Callable[[str], Said]
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """An earlier case whose ECG is like this one. headline, outcomes: in words; likeness: 0 to 1."""
+
+    href: str
+    who: str
+    when: str
+    headline: str
+    likeness: float
+    outcomes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
+    people. proxy: words where the bundle learnt from pairs that are not of one person.
+    """
+
+    task: str
+    verdicts: tuple[Verdict, ...]
+    gate: tuple[str, ...]
+    whose: bool
+    proxy: str
+    made_from: str
+    guarantee: str
+    coverage: str
+    views: Table | None
+
+
+@dataclass(frozen=True)
+class EarlierView:
+    """The previous ECG of the patient and what changed since."""
+
+    when: str
+    ecg: Markup | None
+    change: ChangePart
+
+
+def sheet_context(
+    assessment: Assessment,
+    recording: Recording | None,
+    *,
+    layout: str = STANDARD,
+    speed: float = 25.0,
+    gain: float = 10.0,
+    start: float = 0.0,
+    earlier: tuple[Assessment, Recording | None] | None = None,
+    similar: Sequence[SimilarCase] = (),
+    assessed: str = "",
+    say: Say | None = None,
+) -> dict[str, Any]:
+    """All variables of sheet.html.
+
+    recording: the ECG to draw, None where there was none. earlier: the same patient's previous ECG. assessed:
+    when, in words. say: an English sentence of ours in the reader's language; without it they stay English.
+    Raises InputError "serve.paper" for what no paper has.
+    """
+    choice = PaperChoice(layout, speed, gain, start)
+    choice = choice if recording is None else choice.within(recording)
+    heated = _heated(assessment, recording)
+    gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
+    answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
+    return {
+        "say": say or translator("en").say,
+        "assessed": assessed,
+        "notice": assessment.notice,
+        "who": who_facts(assessment, recording),
+        "row": row_facts(assessment.patient.get("row") or {}),
+        "identity_alerts": identity_alerts(assessment),
+        "warnings": plain_warnings(assessment),
+        "quality": quality_part(assessment.quality),
+        "grades": GRADE_WORDS,
+        "unfit": assessment.quality.reasons if assessment.quality else (),
+        "answers": answers,
+        "ecg": None if recording is None else draw_ecg(recording, choice, gradcam),
+        "paper": _paper_controls(choice, recording),
+        "heat_target": gradcam.get("target", ""),
+        "measured": measured_part(assessment.measurements),
+        "earlier": None if earlier is None else _earlier(assessment, *earlier, choice),
+        "reasons": _reasons(assessment),
+        "scores": scores_part(assessment.scores),
+        "similar": tuple(similar),
+        "phenotype": phenotype_facts(assessment.phenotype),
+        "missing": missing_facts(assessment),
+        "provenance": provenance_facts(assessment.provenance),
+        "bundle_hash": str(assessment.provenance.get("bundle_hash") or ""),
+        "printed": printed_page(assessment, recording, choice),
+        "bundle_name": str(assessment.provenance.get("bundle_name") or ""),
+    }
+
+
+def _heated(assessment: Assessment, recording: Recording | None) -> str | None:
+    """The task whose Grad-CAM is on the trace; none where its answer is closed."""
+    name = heated_task(assessment) if recording else None
+    return None if name is None or gate_reasons(name, assessment) else name
+
+
+def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple[str, str]]:
+    """(what, value) of the person and the record: "patient", "age", "sex", "record", "recorded"."""
+    facts = named(assessment.patient, recording)
+    age = facts.get("age")
+    given = {
+        "patient": facts.get("patient_id"),
+        "age": f"{number(age)} years" if isinstance(age, int | float) else None,
+        "sex": facts.get("sex"),
+        "recorded": str(facts["time"]).replace("T", " ")[:16] if facts.get("time") else None,
+        "record": facts.get("record_id"),
+    }
+    return [(name, str(value)) for name, value in given.items() if value]
+
+
+def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
+    """What was absent, what it was about without its prefix ("height" for "row.height")."""
+    return [(spoken(name.split(".", 1)[-1]), words) for name, words in assessment.missing.items()]
+
+
+def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
+    gate = gate_reasons(name, assessment)
+    return AnswerView(
+        task=task_title(name),
+        verdicts=verdicts(answer),
+        gate=gate,
+        whose=any(words.startswith(IDENTITY) for words in gate),
+        proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
+        made_from=made_from(answer),
+        guarantee=answer.guarantee,
+        coverage=f"{100 * answer.coverage:g}",
+        views=view_table(answer),
+    )
+
+
+def _reasons(assessment: Assessment) -> list[tuple[ReasonPart, tuple[str, ...]]]:
+    """Each task's reasons, with what keeps them closed."""
+    made = (
+        (name, reason_part(name, assessment.tasks.get(name), given))
+        for name, given in assessment.explanations.items()
+    )
+    return [
+        (replace(part, task=task_title(name)), gate_reasons(name, assessment)) for name, part in made if part
+    ]
+
+
+def _earlier(
+    assessment: Assessment, before: Assessment, recording: Recording | None, choice: PaperChoice
+) -> EarlierView:
+    when = dict(who_facts(before, recording)).get("recorded", "")
+    own = replace(choice, start=0.0)
+    ecg = None if recording is None else draw_ecg(recording, own, {})
+    return EarlierView(when, ecg, changes_between(before, assessment))
+
+
+def _paper_controls(choice: PaperChoice, recording: Recording | None) -> dict[str, Any]:
+    """What can be chosen, as (value, chosen). latest: the last start, None where one sheet shows all."""
+    duration = 0.0 if recording is None else recording.duration
+    return {
+        "layouts": [(name, name == choice.layout) for name in LAYOUTS],
+        "speeds": [(f"{speed:g}", speed == choice.speed) for speed in SPEEDS],
+        "gains": [(f"{gain:g}", gain == choice.gain) for gain in GAINS],
+        "start": f"{choice.start:g}",
+        "latest": f"{duration - PAPER_SECONDS:.4g}" if duration > PAPER_SECONDS + LONGER else None,
+    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cardiofusion.serve.store import Case, Store
@@ -12,44 +10,31 @@ NEIGHBOURS = 3
 ENOUGH = 20  # ECGs of other patients below which the nearest one says nothing
 
 
-@dataclass(frozen=True)
-class SimilarCase:
-    """closeness: the share of this clinic's other ECGs that lie farther away, 0 to 1."""
+def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[tuple[Case, float]]:
+    """(case, likeness) of the nearest by cosine of their embeddings; none where the clinic knows too few ECGs.
 
-    case: Case
-    closeness: float
-
-
-def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[SimilarCase]:
-    """The nearest cases by cosine of their embeddings; none where the clinic knows too few ECGs.
-
-    One case a patient, the patient's own others left out. Alike means alike to the encoder: not the same disease.
+    likeness: the share of this clinic's other ECGs that lie farther away, 0 to 1.
+    One case a patient; the patient's own are left out. Alike means alike to the encoder, not the same disease.
     """
-    mine = case_embedding(store, case)
+    known = store.embeddings()
+    mine = next((embedding for other, _, embedding in known if other == case.id), None)
     if mine is None:
         return []
     others = [
         (other, patient or other, embedding)
-        for other, patient, embedding in store.embeddings()
-        if other != case.id
-        and (patient is None or patient != case.patient_id)
-        and len(embedding) == len(mine)
+        for other, patient, embedding in known
+        if other != case.id and patient != (case.patient_id or "") and len(embedding) == len(mine)
     ]
     if len(others) < ENOUGH:
         return []
     matrix = np.stack([embedding for _, _, embedding in others])
     cosine = matrix @ mine / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(mine) + 1e-12)
     order = np.argsort(-cosine, kind="stable")
-    nearest: dict[str, SimilarCase] = {}
+    nearest: dict[str, tuple[Case, float]] = {}
     for rank, index in enumerate(order.tolist()):
         other, patient, _ = others[index]
         if patient not in nearest:
-            nearest[patient] = SimilarCase(store.case(other), 1 - (rank + 1) / len(others))
+            nearest[patient] = store.case(other), 1 - (rank + 1) / len(others)
         if len(nearest) == most:
             break
     return list(nearest.values())
-
-
-def case_embedding(store: Store, case: Case) -> np.ndarray | None:
-    """This case's own."""
-    return next((embedding for other, _, embedding in store.embeddings() if other == case.id), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from cardiofusion.serve.audit import Audit
 from cardiofusion.serve.guard import Accounts, Actor, guarded, new_token, require, router, server_config
 from cardiofusion.serve.guard.passwords import Passwords
 from cardiofusion.serve.settings import Settings
-from cardiofusion.serve.store.database import open_database
+from cardiofusion.serve.store.migrating import open_database
 
 PASSWORD = "correct horse battery"
 QUICK = Passwords(memory_kib=64, passes=1)  # argon2id all the same: what it costs is tested elsewhere
@@ -40,12 +41,22 @@ class Clinic:
     engine: Any
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with all tables, made once."""
+    settings = Settings(data=tmp_path_factory.mktemp("empty"))
+    open_database(settings.database_url).dispose()
+    return settings.data / "cardiofusion.db"
+
+
 @pytest.fixture
-def clinic_of(tmp_path: Path) -> Iterator[Callable[..., Clinic]]:
+def clinic_of(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., Clinic]]:
     opened: list[Clinic] = []
 
     def make(**changed: Any) -> Clinic:
         settings = Settings(data=tmp_path, **changed)
+        if not (tmp_path / "cardiofusion.db").exists():
+            shutil.copy(empty_database, tmp_path)
         engine = open_database(settings.database_url)
         opened.append(Clinic(settings, new_token(), Accounts(engine, QUICK), Audit(engine), engine))
         return opened[-1]

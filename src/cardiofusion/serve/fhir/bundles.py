@@ -31,6 +31,14 @@ class Listed:
     make: Callable[[], Json]
     codes: frozenset[tuple[str, str]] = frozenset()
 
+    def is_any_of(self, wanted: Iterable[tuple[str | None, str]]) -> bool:
+        """Whether it is one of these (system, code); a system of None is any."""
+        return any(
+            code == of and (system is None or system == by)
+            for system, code in wanted
+            for by, of in self.codes
+        )
+
 
 def listed(
     case: Case, assessment: Assessment | None, read: Callable[[], Recording | None]

@@ -42,6 +42,19 @@ class Question:
     taken: date | None = None
     keep: bool = False
 
+    @property
+    def number(self) -> str | None:
+        """The patient's number; None where nobody is named."""
+        return next(iter(self.identifiers), None)
+
+    def about(self, ecg_of: str | None) -> dict[str, Any]:
+        """The row; with who it is about where the ECG does not say the same, so that this is noticed.
+
+        ecg_of: the patient whom the ECG names, by any of the names that the patient has.
+        """
+        same = not self.identifiers or ecg_of in self.identifiers
+        return dict(self.row) if same else {**self.row, "patient_id": self.number}
+
 
 def read_question(document: Json, schema: ClinicalSchema, today: date) -> Question:
     """A Parameters resource: `observation`*, `patient`?, `row`? with a part a column, `keep`?.

@@ -49,8 +49,7 @@ def risk_assessments(case: Case, assessment: Assessment | None) -> Iterator[Json
 
 def held_back(assessment: Assessment) -> str:
     """Why the answers are not told, in words; empty where they are."""
-    cautions: tuple[str, ...] = getattr(assessment, "cautions", ())
-    return next((HELD_BACK[code] for code in cautions if code in HELD_BACK), "")
+    return next((HELD_BACK[code] for code in assessment.cautions if code in HELD_BACK), "")
 
 
 def _answered(case: Case, assessment: Assessment, index: int, task: str, answer: TaskAnswer) -> Json:
@@ -133,8 +132,7 @@ def _rationale(answer: TaskAnswer, one: TargetAnswer, told: bool) -> str:
     said = f"Prediction set at {100 * answer.coverage:g} %: {one.words}."
     if not told:
         return f"{said} No probability is told."
-    intervals: Mapping[str, tuple[float, float]] = getattr(answer, "interval", {})
-    bounds = intervals.get(one.target)
+    bounds = answer.interval.get(one.target)
     between = f" (95 % interval {percent(bounds[0])} to {percent(bounds[1])})" if bounds else ""
     return f"{said} Calibrated probability {percent(one.probability)}{between}: {one.frequency}."
 

@@ -22,8 +22,9 @@ from cardiofusion.serve.guard.bodies import SMALL_BYTES, Bodies
 from cardiofusion.serve.guard.buckets import Buckets
 from cardiofusion.serve.guard.headers import SecurityHeaders
 from cardiofusion.serve.guard.identity import Admission, Identity, LocalIdentity, SharedIdentity, too_often
-from cardiofusion.serve.guard.journal import Journal
+from cardiofusion.serve.guard.journal import FAILED, Journal
 from cardiofusion.serve.guard.origin import Origins
+from cardiofusion.serve.guard.refusal import Refused
 from cardiofusion.serve.guard.request import client
 from cardiofusion.serve.guard.routes import Demands
 from cardiofusion.serve.guard.throttle import Throttle
@@ -52,7 +53,7 @@ class Crowds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wait = self._buckets.take(client(scope))
         if wait:
-            return await too_often(wait)(scope, send)
+            return await too_often(wait)(scope, receive, send)
         return await self._app(scope, receive, send)
 
 
@@ -60,6 +61,8 @@ def guarded(app: FastAPI, clinic: Guardable) -> ASGIApp:
     """The app behind all of the guard. Raises AccessError "access.undeclared", see `routes`."""
     settings, demands = clinic.settings, Demands(app)
     app.state.throttle = Throttle()
+    # The framework's own answer to what went wrong is two words; it throws on to the journal afterwards.
+    app.exception_handlers.setdefault(Exception, lambda *_: Refused(FAILED))
 
     def limit(scope: Scope) -> int:
         demand = demands.of(scope)
@@ -85,6 +88,7 @@ def only_http(guard: ASGIApp, app: ASGIApp) -> ASGIApp:
     """The server's start and stop go to the app, requests to the guard, and there are no web sockets."""
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app  # as the framework has it: refusals are pages, in the reader's language
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["type"] == "http":

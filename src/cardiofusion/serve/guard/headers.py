@@ -23,16 +23,20 @@ FIELDS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": ", ".join(f"{feature}=()" for feature in NOT_USED),
 }
+CONTENT_POLICY = b"content-security-policy"
 TLS_ONLY = "max-age=31536000"  # a year
 
 
 class SecurityHeaders:
-    """Sets the fields above on every answer, whatever the app set; nothing of a patient stays in a cache."""
+    """Sets the fields above on every answer, whatever the app set. Nothing of a patient stays in a cache.
+
+    One thing the app may decide: a page with a content policy of its own keeps it (the model card, by hash).
+    """
 
     def __init__(self, app: ASGIApp, secure: bool) -> None:
         self._app = app
@@ -47,8 +51,10 @@ class SecurityHeaders:
 
         async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [field for field in message.get("headers", []) if field[0].lower() not in ours]
-                message["headers"] = kept + fields
+                given = message.get("headers", [])
+                own = {name.lower() for name, _ in given} & {CONTENT_POLICY}
+                kept = [field for field in given if field[0].lower() not in ours - own]
+                message["headers"] = kept + [field for field in fields if field[0] not in own]
             await send(message)
 
         await self._app(scope, receive, adding)

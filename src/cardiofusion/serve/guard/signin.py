@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from cardiofusion.serve.guard.actor import Actor, require
 from cardiofusion.serve.guard.credentials import LONGEST
 from cardiofusion.serve.guard.identity import NOBODY_LOCAL, cookie_name, cookie_value, same, too_often
-from cardiofusion.serve.guard.refusal import Refusal
+from cardiofusion.serve.guard.refusal import Refusal, Refused
 from cardiofusion.serve.guard.request import client
 from cardiofusion.serve.guard.throttle import Throttle
+from cardiofusion.serve.rendering import page
 
 HOME, LOGIN = "/", "/login"
 ELSEWHERE = Refusal(404, "serve.unknown", "there is no such page", "start at /")
@@ -26,27 +25,7 @@ ONWARD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <title>CardioFusion</title></head><body><a href="/">CardioFusion</a></body></html>
 """
 
-FORM = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in - CardioFusion</title>
-<link rel="stylesheet" href="/static/app.css"></head><body><main><h1>CardioFusion</h1>{said}
-<form method="post" action="/login">
-<p><label>Name <input name="name" autocomplete="username" required autofocus></label></p>
-<p><label>Password
-<input name="password" type="password" autocomplete="current-password" required></label></p>
-<p><button>Sign in</button></p></form></main></body></html>
-"""
-
 router = APIRouter(include_in_schema=False)
-
-
-class Refused(Response):
-    """A refusal as a route's answer."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(status_code=refusal.status)
-        self._refusal = refusal
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await self._refusal(scope, send)
 
 
 @router.get("/open")
@@ -68,7 +47,7 @@ def login_page(request: Request) -> Response:
     """The form for name and password."""
     if not request.app.state.clinic.settings.shared:
         return Refused(ELSEWHERE)
-    return _form("")
+    return _form(request)
 
 
 @router.post(LOGIN)
@@ -105,7 +84,7 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     actor = clinic.accounts.check(name, password)
     if actor is None:
         clinic.audit.write("server", "session.refused", account_id)
-        return _form("The name or the password is not right.", 401)
+        return _form(request, refused=True)
     throttle.succeeded(name, who)
     secret = clinic.accounts.credentials.new_session(
         actor.account_id, request.cookies.get(cookie_name(clinic.settings))
@@ -116,9 +95,8 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     return response
 
 
-def _form(problem: str, status: int = 200) -> Response:
-    said = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    return HTMLResponse(FORM.replace("{said}", said), status)
+def _form(request: Request, refused: bool = False) -> Response:
+    return page(request, "login.html", 401 if refused else 200, refused=refused)
 
 
 def _set_cookie(response: Response, clinic: Any, value: str, seconds: int | None = None) -> None:

@@ -73,7 +73,7 @@ async def assess(request: Request) -> Response:
 
 
 def stated(fields: Mapping[str, str], columns: ClinicalSchema) -> tuple[dict[str, str], str]:
-    """The clinical row and the patient's number of a form. Raises ClinicalError for a value that cannot be."""
+    """The clinical row and the patient's number of a form. Raises ClinicalError for an impossible value."""
     row = {
         name.removeprefix(ROW): value.strip()
         for name, value in fields.items()

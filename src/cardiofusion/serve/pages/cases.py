@@ -10,9 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from cardiofusion.records import Assessment, Recording, assessment_from_json
 from cardiofusion.serve.clinic import Clinic
+from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
-from cardiofusion.serve.rendering import language_of, page
-from cardiofusion.serve.sheet import sheet_context
+from cardiofusion.serve.headline import headline_words
+from cardiofusion.serve.rendering import language_of, local, page
+from cardiofusion.serve.sheet import SimilarCase, sheet_context
 from cardiofusion.serve.similar import similar_cases
 from cardiofusion.serve.store import Case, unknown, unpack
 
@@ -29,8 +31,9 @@ def show(
     request: Request,
     case_id: Id,
     layout: Annotated[str, Query(pattern=r"^(3x4\+II|12x1|6x2)$")] = "3x4+II",
-    speed: Annotated[float, Query()] = 25.0,
-    gain: Annotated[float, Query()] = 10.0,
+    speed: Annotated[float, Query(ge=1, le=100)] = 25.0,
+    gain: Annotated[float, Query(ge=1, le=100)] = 10.0,
+    start: Annotated[float, Query(ge=0, le=86400)] = 0.0,
 ) -> Response:
     """The sheet; or that it waits, or why it was refused."""
     clinic: Clinic = request.app.state.clinic
@@ -46,11 +49,14 @@ def show(
         layout=layout,
         speed=speed,
         gain=gain,
+        start=start,
         earlier=None if earlier is None else (_assessment(earlier), _recording(clinic, earlier)),
-        similar=similar_cases(clinic.store, case),
-        translator=language_of(request),
+        similar=[_similar(*found) for found in similar_cases(clinic.store, case)],
+        assessed=local(case.created),
+        say=language_of(request).say,
     )
-    return page(request, "sheet.html", case=case, earlier_case=earlier, **context)
+    targets = [(task, target) for task, target, *_ in (case.headline or {}).get("findings", [])]
+    return page(request, "case.html", case=case, earlier_case=earlier, targets=targets, **context)
 
 
 @router.get("/cases/{case_id}/files/{position}", dependencies=READER)
@@ -69,18 +75,28 @@ def original(request: Request, case_id: Id, position: Annotated[int, Path(ge=0, 
     )
 
 
+@router.get("/cases/{case_id}/fhir", dependencies=READER)
+def as_fhir(request: Request, case_id: Id) -> Response:
+    """The case as a FHIR bundle."""
+    clinic: Clinic = request.app.state.clinic
+    content = resource_bytes(case_export(clinic, case_id))
+    clinic.audit.write(request.state.actor.name, "case.export", case_id)
+    name = attachment(f"{case_id}.fhir.json")
+    return Response(content, media_type=MEDIA_TYPE, headers={"Content-Disposition": name})
+
+
 @router.post("/cases/{case_id}/outcome", dependencies=CLINICIAN)
 def outcome(
     request: Request,
     case_id: Id,
-    target: Annotated[str, Form(max_length=200)],
+    target: Annotated[str, Form(max_length=200, description="task/target")],
     verdict: Annotated[str, Form(pattern="^(present|absent|unknown)$")],
-    task: Annotated[str, Form(max_length=200)] = "",
     note: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Enter a confirmed diagnosis or outcome."""
     clinic: Clinic = request.app.state.clinic
-    clinic.store.add_outcome(case_id, task, target, verdict, note, request.state.actor.name)
+    task, _, name = target.partition("/")
+    clinic.store.add_outcome(case_id, task, name, verdict, note, request.state.actor.name)
     clinic.audit.write(request.state.actor.name, "case.outcome", case_id, verdict=verdict)
     return RedirectResponse(f"/cases/{case_id}#outcome", 303)
 
@@ -116,3 +132,14 @@ def _assessment(case: Case) -> Assessment:
 def _recording(clinic: Clinic, case: Case) -> Recording | None:
     """The case's ECG, read again from its original: what is drawn is what was sent."""
     return clinic.desk.read(clinic.store.files_of(case)) if case.files else None
+
+
+def _similar(case: Case, likeness: float) -> SimilarCase:
+    return SimilarCase(
+        href=f"/cases/{case.id}",
+        who=case.patient.identifier if case.patient else (case.files[0].name if case.files else case.id[:8]),
+        when=local(case.recorded or case.created),
+        headline=headline_words(case.headline or {"findings": []}),
+        likeness=likeness,
+        outcomes=tuple(f"{outcome.target}: {outcome.verdict}" for outcome in case.outcomes),
+    )

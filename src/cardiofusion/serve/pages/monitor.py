@@ -1,4 +1,4 @@
-"""How it is used: cases a day, refusals, quality, and how answers fared against what turned out to be true."""
+"""How it is used: cases a day, refusals, quality; answers beside what turned out to be true."""
 
 from __future__ import annotations
 
