@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from cardiofusion.records import CardioFusionError, StorageError
+from cardiofusion.records import CardioFusionError, InputError, StorageError
 from cardiofusion.serve.fhir.terms import Json
 from cardiofusion.serve.fhir.wire import MAX_BODY_BYTES, MEDIA_TYPE, TAKEN_TYPES, resource_bytes
 
@@ -36,7 +36,7 @@ _BY_STATUS: Mapping[int, str] = {
 }  # fmt: skip
 
 
-class FhirError(CardioFusionError):
+class FhirError(InputError):
     """A request that this server does not take: an address, a format, a search."""
 
 

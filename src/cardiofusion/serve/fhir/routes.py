@@ -16,7 +16,7 @@ from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.desk import answered
 from cardiofusion.serve.fhir.bundles import Listed, case_bundle
 from cardiofusion.serve.fhir.capability import OFFERED, assess_operation, capability_statement
-from cardiofusion.serve.fhir.incoming import Question, is_ecg, read_question
+from cardiofusion.serve.fhir.incoming import Question, ecg_bytes, is_ecg, read_question
 from cardiofusion.serve.fhir.lookup import (
     assessment_of,
     cases_of,
@@ -122,7 +122,9 @@ async def create(request: Request) -> FhirResponse:
     document = parse_resource(body)
     if document["resourceType"] != "Observation" or not is_ecg(document):
         raise InputError("fhir.ecg", "the body is no Observation with SampledData", HINT)
-    question = Question(ecg=body, identifiers=await run_in_threadpool(_subject_of, clinic, document))
+    question = Question(
+        ecg=ecg_bytes(document, body), identifiers=await run_in_threadpool(_subject_of, clinic, document)
+    )
     case, recording = await run_in_threadpool(_keep, clinic, question)
     _accepted(request, case)
     created = ecg_observation(case, recording)
