@@ -86,7 +86,7 @@ class Audit:
         actor: an account's name, or a part of the server ("local", "dicom"). action: "case.opened".
         """
         _check(actor, action, subject, detail)
-        with database_errors(), self._engine.connect() as connection:
+        with database_errors(), self._engine.begin() as connection:
             _lock(connection)
             last = connection.execute(
                 select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1)
@@ -94,7 +94,6 @@ class Audit:
             seq, previous = (last.seq + 1, last.hash) if last else (1, ROOT)
             line = Line(seq, now(), actor, action, subject, detail, previous, "")
             connection.execute(insert(AuditLine).values({**vars(line), "hash": line.computed()}))
-            connection.commit()
 
     def verify(self, expect_head: str | None = None) -> Verified:
         """Go through the log from its first line. Raises StorageError naming the first line that is wrong.
@@ -133,7 +132,7 @@ class Audit:
 
 def _lock(connection: Connection) -> None:
     """One writer at a time, from reading the last line to appending the next; SQLite has no other way."""
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name == "postgresql":
         connection.execute(sql("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE"))
 
 

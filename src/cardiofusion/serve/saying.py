@@ -25,7 +25,9 @@ MAX_TEXT = 2_000  # characters; nothing longer is looked up
 MAX_DEPTH = 4  # phrases in phrases
 MAX_STEPS = 400  # sentences and parts looked up for one sentence
 MAX_ITEMS = 60  # of a list
+MAX_UNKNOWN = 48  # characters of a part that may stay as it is: a label of somebody's own task
 JOINTS = ("; ", " · ", ", ")  # of lists whose items are phrases
+_RIGHT_TO_LEFT = str.maketrans(",;", "،؛")
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[<>]?[+\-−]?\d+(?:[.,]\d+)*(?:e[+\-]?\d+)?%?")
@@ -154,7 +156,8 @@ class _Saying:
             said = self._filled(phrase, inner, depth)
             if said is not None:
                 return f"{before}{said}{after}"
-        return self._listed(inner, depth)
+        listed = self._listed(inner, depth)
+        return None if listed is None else f"{before}{listed}{after}"
 
     def _filled(self, phrase: Phrase, text: str, depth: int) -> str | None:
         parts = phrase.parts(text)
@@ -169,7 +172,7 @@ class _Saying:
         """Each part said, None where it had to be known and is not."""
         for name, part in parts.items():
             kind = KINDS.get(name, "text")
-            if kind in ("number", "lead", "name"):
+            if kind in ("number", "lead"):
                 yield name, part
             elif kind == "leads":
                 yield name, self._leads(part)
@@ -179,9 +182,9 @@ class _Saying:
                 yield name, self._part(part, kind, depth)
 
     def _part(self, part: str, kind: str, depth: int) -> str | None:
-        """A phrase in a phrase: "known" has to be one; a "phrase" that is none stays as it is."""
+        """A phrase in a phrase: "known" has to be one; a short "phrase" or "name" that is none stays."""
         said = self.sentence(part, depth + 1) if part.strip() else part
-        if said is None and kind == "phrase":
+        if said is None and kind in ("phrase", "name") and len(part) <= MAX_UNKNOWN:
             return wrapped(part) if self.rtl else part
         return said
 
@@ -199,7 +202,8 @@ class _Saying:
             if len(items) == 1:
                 continue
             said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
-            return joint.join(map(str, said)) if None not in said else None
+            joined = joint.translate(_RIGHT_TO_LEFT) if self.rtl else joint
+            return joined.join(map(str, said)) if None not in said else None
         return None
 
 

@@ -84,7 +84,7 @@ def test_a_posted_ecg_is_kept_byte_for_byte_and_assessed(server, kept, observati
     assert case.status == "assessed"
     assert case.source == "fhir"
     (content,) = server.clinic.store.files_of(case).values()
-    assert json.loads(content) == observation
+    assert content == json.dumps(observation).encode()
     again = read_bytes(json.dumps(valid(server.http.get(location))).encode(), "ecg.json")
     np.testing.assert_allclose(again.signal, recording.signal, atol=0.000501)
 
@@ -168,8 +168,10 @@ def test_assess_answers_and_keeps_nothing(server, observation):
 
 def test_assess_and_keep_puts_it_on_the_worklist(server, observation):
     before = server.clinic.store.search(Search())[1]
-    valid(server.post("$assess", question(observation, keep=True)))
+    bundle = valid(server.post("$assess", question(observation, keep=True)))
     assert server.clinic.store.search(Search())[1] == before + 1
+    for entry in bundle["entry"]:
+        assert valid(server.http.get(entry["fullUrl"])) == entry["resource"]
 
 
 def test_a_row_of_coded_observations_says_the_same_as_the_row_itself(server):
@@ -217,13 +219,12 @@ def test_a_birth_date_becomes_the_age_at_the_ecg(server, observation):
 
 
 def test_an_ecg_of_somebody_else_is_warned_of_and_its_answers_are_held_back(server, observation):
-    asked = question(observation, patient={"identifier": [{"value": "SOMEBODY-ELSE"}]})
-    for risk in of_type(valid(server.post("$assess", asked)), "RiskAssessment"):
-        assert risk["note"][0]["text"].startswith("WRONG PATIENT?")
     for keep in (True, False):
         asked = question(observation, keep=keep, patient={"identifier": [{"value": "SOMEBODY-ELSE"}]})
         risks = of_type(valid(server.post("$assess", asked)), "RiskAssessment")
         assert all("WRONG PATIENT" in risk["note"][0]["text"] for risk in risks)
+        assert not any("probabilityDecimal" in one for risk in risks for one in risk["prediction"])
+        assert all("held back" in one["rationale"] for risk in risks for one in risk["prediction"])
 
 
 def test_the_same_patient_by_any_of_the_names_is_not_warned_of(server, observation):
@@ -356,6 +357,10 @@ def test_nobody_without_the_key_sees_anything(server, kept):
         response = server.http.get(f"{server.fhir}/{path}", headers={"authorization": "Bearer x"})
         assert response.status_code == 401
         assert "MRN" not in response.text
+
+
+def test_a_conditional_create_is_refused_not_taken_for_a_plain_one(server, observation):
+    refused(server.post("Observation", observation, headers={"if-none-exist": "identifier=1"}), 400)
 
 
 def test_what_was_seen_is_in_the_audit_log_without_the_number(server, kept):

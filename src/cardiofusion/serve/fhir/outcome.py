@@ -16,6 +16,7 @@ from cardiofusion.serve.fhir.wire import MAX_BODY_BYTES, MEDIA_TYPE, TAKEN_TYPES
 
 # Our codes -> (status, issue type of FHIR); what stands for none is "invalid".
 _KNOWN: Mapping[str, tuple[int, str]] = {
+    "access.role": (403, "forbidden"),
     "serve.unknown": (404, "not-found"),
     "fhir.unknown": (404, "not-found"),
     "fhir.json": (400, "structure"),
