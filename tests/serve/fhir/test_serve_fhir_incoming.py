@@ -127,7 +127,18 @@ def test_the_order_of_keys_is_no_part_of_an_ecg():
     assert again.startswith(b'{"resourceType"')
 
 
-@pytest.mark.parametrize("content", [b'{"a": -Infinity}', b"null", b"", b'"x"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": -Infinity}',
+        b"null",
+        b"",
+        b'"x"',
+        b'{"a": "\\ud800"}',
+        b'{"a": ["x\\u0000"]}',
+        b'{"\\udc00": 1}',
+    ],
+)
 def test_json_that_is_none_is_refused(content):
     with pytest.raises(InputError) as refused:
         parse_object(content)
@@ -138,3 +149,13 @@ def test_a_number_without_end_is_no_value():
     document = parse_object(b'{"value": 1e999}')
     with pytest.raises(InputError):
         read(clinical("29463-7", document["value"], "kg"))
+
+
+def test_escapes_that_are_text_are_taken():
+    assert parse_object(rb'{"a": "\u00e9 \ud83e\udec0 \\u0000"}') == {"a": "\u00e9 \U0001fac0 \\u0000"}
+
+
+def test_a_patients_number_has_an_end():
+    patient = {"resourceType": "Patient", "identifier": [{"value": "9" * 300}]}
+    with pytest.raises(InputError, match="too long"):
+        read({"name": "patient", "resource": patient})

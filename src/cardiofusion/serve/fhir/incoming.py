@@ -22,6 +22,7 @@ from cardiofusion.serve.fhir.terms import BLOOD_PRESSURE, CLINICAL_CODES, LOINC,
 from cardiofusion.serve.fhir.wire import HINT, object_of, objects, text_of
 
 MAX_PARAMETERS = 200
+MAX_NAME = 256  # characters of a patient's number
 YEAR = 365.25  # days
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _VALUES = ("valueDecimal", "valueInteger", "valueString", "valueCode", "valueBoolean")
@@ -205,7 +206,10 @@ def _column(question: Question, part: Json, schema: ClinicalSchema) -> None:
 
 def _patient(question: Question, patient: Json, schema: ClinicalSchema, today: date) -> None:
     numbers = [text_of(one, "value") for one in objects(patient, "identifier")]
-    question.identifiers += [name for name in (*numbers, text_of(patient, "id")) if name]
+    names = [name for name in (*numbers, text_of(patient, "id")) if name]
+    if any(len(name) > MAX_NAME for name in names):
+        raise InputError("fhir.value", "an identifier is too long", f"at most {MAX_NAME} characters")
+    question.identifiers += names
     gender = text_of(patient, "gender")
     if gender in ("female", "male") and "sex" in schema.names:
         _put(question, schema, "sex", gender)
