@@ -12,6 +12,7 @@ from cardiofusion.cli.assessing import assess, embed, inspect
 from cardiofusion.cli.auditing import audit
 from cardiofusion.cli.converting import convert
 from cardiofusion.cli.fetching import data
+from cardiofusion.cli.keeping import backup, restore
 from cardiofusion.cli.serving import serve
 from cardiofusion.cli.training import combine, demo, pretrain, study, train
 from cardiofusion.records import NOTICE, CardioFusionError
@@ -27,8 +28,9 @@ def commands() -> None:
 
 
 for command in (
-    assess, audit, combine, convert, data, demo, embed, inspect, pretrain, serve, study, train, users,
-):  # fmt: skip
+    *(assess, audit, backup, combine, convert, data, demo, embed, inspect),
+    *(pretrain, restore, serve, study, train, users),
+):
     commands.add_command(command)
 
 
