@@ -7,7 +7,9 @@ import sys
 import click
 
 from cardiofusion import __version__
+from cardiofusion.cli.accounts import users
 from cardiofusion.cli.assessing import assess, embed, inspect
+from cardiofusion.cli.auditing import audit
 from cardiofusion.cli.converting import convert
 from cardiofusion.cli.fetching import data
 from cardiofusion.cli.keeping import backup, restore
@@ -26,8 +28,8 @@ def commands() -> None:
 
 
 for command in (
-    *(assess, backup, combine, convert, data, demo, embed, inspect),
-    *(pretrain, restore, serve, study, train),
+    *(assess, audit, backup, combine, convert, data, demo, embed, inspect),
+    *(pretrain, restore, serve, study, train, users),
 ):
     commands.add_command(command)
 

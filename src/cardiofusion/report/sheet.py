@@ -169,12 +169,13 @@ def view_table(answer: TaskAnswer) -> Table | None:
 
 
 def named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
-    """Who the sheet is about: what the assessment says, else what the ECG file says."""
+    """Who the sheet is about: what the assessment says, else the ECG file, else the clinical row."""
     names = ("patient_id", "age", "sex", "record_id", "time")
-    return {
-        name: getattr(recording, name, None) if patient.get(name) in (None, "") else patient[name]
-        for name in names
-    }
+    row = patient.get("row") or {}
+    told = {name: [patient.get(name), getattr(recording, name, None)] for name in names}
+    for name in ("age", "sex"):
+        told[name].append(row.get(name, {}).get("value"))
+    return {name: next((one for one in ones if one not in (None, "")), None) for name, ones in told.items()}
 
 
 def quality_part(quality: Quality | None) -> dict[str, Any] | None:

@@ -146,7 +146,7 @@ class System:
             phenotype=self._phenotype(encoded),
             explanations=self._explanations(seen, encoded_row, answers) if explain else {},
             provenance=self._provenance(),
-            patient=self._patient(recording, encoded_row),
+            patient=self._patient(recording, encoded_row, given),
             scores=patient_scores(self.columns, known, recording),
             measurements=None if fit is None else measure(fit, quality),
         )
@@ -282,11 +282,15 @@ class System:
             found[name] = explain_task(models, seen, part, answer, models.schema, shown.get(name, {}))
         return found
 
-    def _patient(self, recording: Recording | None, row: Row | None) -> dict[str, Any]:
+    def _patient(
+        self, recording: Recording | None, row: Row | None, given: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Who it is: as the ECG says, the number else as the row says it."""
+        numbers = (str(given[key]) for key in PATIENT_KEYS if given.get(key))
         schema = self.manifest.schema
         values = {} if row is None or schema is None else schema.decode(row)
         return {
-            "patient_id": None if recording is None else recording.patient_id,
+            "patient_id": (None if recording is None else recording.patient_id) or next(numbers, None),
             "record_id": None if recording is None else recording.record_id,
             "age": None if recording is None else recording.age,
             "sex": None if recording is None else recording.sex,
