@@ -28,8 +28,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks packaging
+	$(BIN)/ruff check src tests benchmarks packaging
 	$(BIN)/mypy
 
 studies: setup ## both studies on real data (see docs/studies.md)
