@@ -354,9 +354,20 @@ def test_a_deleted_case_is_gone(server, observation):
 
 def test_nobody_without_the_key_sees_anything(server, kept):
     for path in ("metadata", "Patient?identifier=MRN-77", "RiskAssessment?patient=x"):
-        response = server.http.get(f"{server.fhir}/{path}", headers={"authorization": "Bearer x"})
-        assert response.status_code == 401
-        assert "MRN" not in response.text
+        refused(server.http.get(f"{server.fhir}/{path}", headers={"authorization": "Bearer x"}), 401)
+
+
+def test_a_reader_sees_and_only_a_clinician_sends(shared, observation):
+    server, tokens = shared
+    for role, status in (("reader", 403), ("clinician", 201), ("admin", 201)):
+        as_role = {"authorization": f"Bearer {tokens[role]}"}
+        valid(server.get("metadata", headers=as_role))
+        answer = server.post("Observation", observation, headers=as_role)
+        assert valid(answer, status)["resourceType"] == (
+            "OperationOutcome" if status == 403 else "Observation"
+        )
+        asked = server.post("$assess", question(age={"valueInteger": 61}), headers=as_role)
+        assert asked.status_code == (403 if role == "reader" else 200)
 
 
 def test_a_conditional_create_is_refused_not_taken_for_a_plain_one(server, observation):
