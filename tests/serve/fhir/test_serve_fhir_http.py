@@ -388,6 +388,25 @@ def test_what_was_seen_is_in_the_audit_log_without_the_number(server, kept):
     assert "MRN" not in str([(line.action, line.subject, line.detail) for line in lines])
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["Patient", "Observation", "RiskAssessment"]),
+    names=st.lists(
+        st.sampled_from(["patient", "identifier", "_id", "code", "_count", "_sort", "x"]), max_size=3
+    ),
+    value=st.text(max_size=20) | st.integers().map(str) | st.just("0" * 32),
+)
+def test_no_search_is_a_fault(server, kind, names, value):
+    response = server.get(kind, params=[(name, value) for name in names])
+    assert response.status_code in (200, 400)
+
+
+def test_no_more_than_was_asked_for(server, kept):
+    patient = valid(kept, 201)["subject"]["reference"].partition("/")[2]
+    assert "entry" not in valid(server.get("Observation", params={"patient": patient, "_count": 0}))
+    assert "entry" not in valid(server.get("Observation", params={"patient": patient, "_offset": 100000}))
+
+
 # What it says of itself
 
 
