@@ -20,6 +20,11 @@ STATUS = {
     "recording.size": 413,
     "recording.too_large": 413,
     "storage.newer": 503,
+    "fhir.json": 400,
+    "fhir.media": 415,
+    "fhir.size": 413,
+    "access.role": 403,
+    "access.busy": 503,
 }
 HINTS = {
     401: "sign in, or open the address that CardioFusion printed when it started",

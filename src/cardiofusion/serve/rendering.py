@@ -22,7 +22,7 @@ THEMES = ("auto", "light", "dark")
 
 
 def page(request: Request, template: str, http_status: int = 200, **variables: Any) -> HTMLResponse:
-    """A template filled for whoever asks. Text is cleaned and escaped; only what escapes itself passes as it is."""
+    """A template filled for whoever asks. Text is cleaned and escaped; what is HTML already passes."""
     said = language_of(request)
     actor = request.scope.get("state", {}).get("actor")
     shown = {

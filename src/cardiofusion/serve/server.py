@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
@@ -31,7 +34,7 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
 
     Raises InputError where the folder is served already or the port is taken, StorageError, BundleError.
     """
-    with FolderLock.acquire(settings.data) as lock:
+    with _ending_well(), FolderLock.acquire(settings.data) as lock:
         listening = _listen(settings)
         settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
@@ -43,6 +46,26 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         finally:
             clinic.close()
             remove_launch_files(settings)
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open would stay so, and the key too.
+
+    uvicorn has its own handlers while it serves, and afterwards raises the signal again for ours.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise SystemExit(0)
 
 
 @contextmanager
