@@ -166,6 +166,33 @@ def test_another_layout_is_a_plain_get_of_the_same_address(page: Any) -> None:
     assert page.locator(".caliper").count() == 2
 
 
+def test_the_previous_ecg_follows_layout_and_zoom(
+    opened: Callable[..., Any], rendered: Any, whole: Assessment, ecg: Recording
+) -> None:
+    """The answer of the server is the page in the other layout."""
+    fast = rendered(whole, ecg, earlier=(whole, ecg), speed=50.0)
+    page = opened(rendered(whole, ecg, earlier=(whole, ecg)))
+    page.route("**/cases/1?*", lambda route: route.fulfill(body=fast, content_type="text/html"))
+    page.locator('input[name="speed"][value="50"]').check(force=True)
+    page.wait_for_selector('#earlier svg[data-speed="50"]')
+    page.wait_for_selector("#ecg[data-live] svg[data-speed='50']")
+    assert page.locator('#printed svg[data-speed="50"]').count() == 1
+    page.click('[data-zoom="+"]')
+    widths = [page.locator(f"{place} svg.ecg-paper").get_attribute("width") for place in ("#ecg", "#earlier")]
+    assert widths == ["650mm", "650mm"]
+
+
+def test_two_ecgs_stand_side_by_side_where_there_is_room(
+    opened: Callable[..., Any], rendered: Any, whole: Assessment, ecg: Recording
+) -> None:
+    page = opened(rendered(whole, ecg, earlier=(whole, ecg)), viewport={"width": 2400, "height": 1200})
+    this, previous = (page.locator(f"{place} .paper-box").bounding_box() for place in ("#ecg", "#earlier"))
+    assert previous["x"] >= this["x"] + this["width"]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    this, previous = (page.locator(f"{place} .paper-box").bounding_box() for place in ("#ecg", "#earlier"))
+    assert previous["y"] >= this["y"] + this["height"]
+
+
 def test_without_scripts_there_is_a_button(
     opened: Callable[..., Any], rendered: Any, whole: Assessment, ecg: Recording
 ) -> None:
