@@ -7,7 +7,8 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer \
+  locales clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -27,8 +28,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks packaging
+	$(BIN)/ruff check src tests benchmarks packaging
 	$(BIN)/mypy
 
 studies: setup ## both studies on real data (see docs/studies.md)
@@ -115,6 +116,9 @@ transcript: setup ## README's transcript: runs the demo
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
 	  --screenshot=docs/pictures/sheet.png --window-size=1180,2330 file://$(abspath $(OUT))/sheet.html
+
+locales: $(VENV)/.dev ## the catalogs of the pages' languages: texts extracted, translations kept, compiled
+	$(BIN)/python benchmarks/locales.py
 
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))

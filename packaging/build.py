@@ -2,8 +2,8 @@
 
     .venv-installer/bin/python packaging/build.py [--out dist]
 
-To be run in an environment of `.[serve,postgresql,installer]` and nothing else. On a system without dpkg-deb there is
-the tarball alone. The same sources and packages give the same bytes (SOURCE_DATE_EPOCH; by default the time of
+To be run in an environment of `.[serve,postgresql,installer]` and nothing else. Without dpkg-deb there is the
+tarball alone. The same sources and packages give the same bytes (SOURCE_DATE_EPOCH; by default the time of
 the last commit). Packages are built beside their place and moved there when whole.
 """
 
@@ -65,9 +65,7 @@ def freeze(work: Path) -> Path:
     """The program's folder, by PyInstaller."""
     places = ["--distpath", str(work / "program"), "--workpath", str(work / "work")]
     options = ["--noconfirm", "--clean", "--log-level", "ERROR"]
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "PyInstaller", *options, *places, str(SPEC)], check=True, cwd=ROOT
-    )
+    subprocess.run([sys.executable, "-m", "PyInstaller", *options, *places, str(SPEC)], check=True, cwd=ROOT)
     program = work / "program" / "cardiofusion"
     _strip(program / "_internal")
     return program
@@ -83,7 +81,9 @@ def version() -> str:
 def _check_surroundings() -> None:
     there = [name for name in NEVER if find_spec(name)]
     if there:
-        sys.exit(f"this environment has {', '.join(there)}, which an installer must not: run `make installer`")
+        sys.exit(
+            f"this environment has {', '.join(there)}, which an installer must not: run `make installer`"
+        )
 
 
 def _strip(internal: Path) -> None:
@@ -94,13 +94,13 @@ def _strip(internal: Path) -> None:
     if not shutil.which("strip"):
         return
     for path in [*internal.glob("libpython*.so*"), *internal.glob("python3*/lib-dynload/*.so")]:
-        subprocess.run(["strip", "--strip-unneeded", str(path)], check=True)  # noqa: S603, S607
+        subprocess.run(["strip", "--strip-unneeded", str(path)], check=True)
 
 
 def _last_change() -> str:
     try:
         done = subprocess.run(
-            ["git", "log", "-1", "--format=%ct"],  # noqa: S607
+            ["git", "log", "-1", "--format=%ct"],
             cwd=ROOT, check=True, capture_output=True, text=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):

@@ -1,7 +1,7 @@
 """A Debian package from the program's folder: dpkg-deb alone, the same bytes from the same sources.
 
-It installs to /usr/lib/cardiofusion and writes nowhere else while it runs as a package: what a clinic stores lies
-in its users' own folders, and removing the package, or purging it, leaves that alone (and says so).
+It installs to /usr/lib/cardiofusion, and the program writes nothing there: what a clinic stores lies in its
+users' own folders, and removing the package, or purging it, leaves that alone (and says so).
 """
 
 from __future__ import annotations
@@ -68,13 +68,17 @@ def build_package(program: Path, third_party: str, changelog: str, version: str,
     _lay_out(tree, program, third_party, changelog)
     size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
     control = CONTROL.format(
-        version=version, architecture=architecture, maintainer=MAINTAINER, size=-(-size // 1024), libc=libc(tree)
-    )  # fmt: skip
+        version=version,
+        architecture=architecture,
+        maintainer=MAINTAINER,
+        size=-(-size // 1024),
+        libc=libc(tree),
+    )
     _describe(tree, control)
     _set_modes(tree)
     package = out / f"cardiofusion_{version}_{architecture}.deb"
     command = ["dpkg-deb", "--root-owner-group", *COMPRESSION, "--build", str(tree), str(package)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(tree)
     return package
 
@@ -137,4 +141,4 @@ def _zipped(content: bytes) -> bytes:
 
 
 def _said(command: list[str]) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""A tarball to unpack anywhere and run: no root, nothing written outside it but the user's own data folder."""
+"""A tarball to unpack anywhere and run: no root, nothing written but the user's data folder."""
 
 from __future__ import annotations
 

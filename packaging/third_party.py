@@ -19,8 +19,8 @@ OURS = "cardiofusion"
 LICENCE_NAMES = ("licen", "copying", "notice", "thirdparty", "third-party")  # as file names begin
 RULE = "=" * 100
 
-HEAD = """CardioFusion is under the Apache License 2.0 (see LICENSE). Installed with it are the works below, each under
-its own licence. PyInstaller's starter is under the GPL with an exception for programs made with it.
+HEAD = """CardioFusion is under the Apache License 2.0 (see LICENSE). Installed with it are the works below,
+each under its own licence. PyInstaller's starter is under the GPL, with an exception for such programs.
 """
 
 
@@ -28,6 +28,11 @@ def third_party_text(program: Path, static: Path) -> str:
     """program: the folder that PyInstaller made. static: what the pages bring along."""
     sections = [*_python(), *_distributions(), *_pages(static), *_system_libraries(program)]
     return "\n".join([HEAD, *(f"{RULE}\n{name}\n{RULE}\n\n{text.strip()}\n" for name, text in sections)])
+
+
+def is_installed(found: Distribution) -> bool:
+    """Whether a distribution of this environment goes into the program, rather than making it."""
+    return _name(found) not in {*BUILDS_ONLY, "pyinstaller", OURS}
 
 
 def _python() -> Iterator[tuple[str, str]]:
@@ -83,8 +88,8 @@ def _system_libraries(program: Path) -> Iterator[tuple[str, str]]:
 
 def _debian_packages(library: str) -> set[str]:
     try:
-        done = subprocess.run(  # noqa: S603
-            ["dpkg-query", "--search", f"*/{library}"],  # noqa: S607
+        done = subprocess.run(
+            ["dpkg-query", "--search", f"*/{library}"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError:

@@ -23,6 +23,11 @@ STATUS = {
     "recording.too_large": 413,
     "storage.newer": 503,
     "extra.missing": 422,  # a format that this installation does not read
+    "fhir.json": 400,
+    "fhir.media": 415,
+    "fhir.size": 413,
+    "access.role": 403,
+    "access.busy": 503,
 }
 HINTS = {
     401: "sign in, or open the address that CardioFusion printed when it started",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -222,18 +224,21 @@ def test_too_many_connections_are_told_so_and_leave_the_server_well(clinic, serv
 
 
 def test_nobody_can_pretend_to_come_from_elsewhere(clinic, serving):
-    with serving(clinic) as port:
-        statuses = [
-            httpx.get(f"http://127.0.0.1:{port}/", headers={"x-forwarded-for": f"10.0.0.{i}"}).status_code
-            for i in range(80)
-        ]
-    assert 429 in statuses
+    with serving(clinic) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        fields = ("x-forwarded-for", "x-real-ip", "forwarded")
+        statuses = {
+            client.get("/", headers=dict.fromkeys(fields, f"10.0.0.{i % 250}")).status_code
+            for i in range(400)
+        }
+    assert statuses == {401, 429}
 
 
 def test_there_are_no_web_sockets(clinic, serving):
-    fields = b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    fields = (
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
     with serving(clinic) as port:
-        answer = talk(port, request(clinic, b"/", fields=fields.replace(b"Upgrade:", b"Upgrade:")))
+        answer = talk(port, request(clinic, b"/", fields=fields))
     assert status_of(answer) in (200, 400, 403)
     assert b"101" not in answer.split(b"\r\n")[0]
 
@@ -245,5 +250,52 @@ def test_the_server_says_not_what_it_is_made_of(clinic, serving):
     assert "x-powered-by" not in answer.headers
 
 
-def test_ssl_is_the_only_way_in_under_tls(clinic):
-    assert ssl.HAS_TLSv1_3
+@pytest.mark.parametrize("host", [b"[", b"[::1", b"a b", b"a/b", b"a@127.0.0.1", b"\xff", b"", b"127.0.0.1#"])
+def test_a_host_that_is_none_is_refused_with_a_page_too(clinic, serving, host):
+    for fields in (b"", b"Accept: text/html\r\n"):
+        with serving(clinic) as port:
+            answer = talk(port, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n" + fields + b"\r\n")
+        assert status_of(answer) in (400, 421)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of this test's own, for this machine."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl program to make a certificate with")
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += [
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost",
+    ]
+    files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem"]
+    subprocess.run([*command, *files], check=True, capture_output=True, timeout=60)
+    return tmp_path / "certificate.pem", tmp_path / "key.pem"
+
+
+def test_under_tls_the_cookie_is_bound_to_this_host(clinic_of, serving, certificate):
+    clinic = clinic_of(certificate=certificate[0], key=certificate[1])
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    with (
+        serving(clinic) as port,
+        httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting) as client,
+    ):
+        answer = client.get("/open", params={"token": clinic.token})
+        assert answer.status_code == 303
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-cardiofusion-")
+        assert "; Secure" in cookie
+        assert "Path=/" in cookie
+        assert "domain" not in cookie.lower()
+        assert answer.headers["strict-transport-security"]
+        assert client.get("/").text == "local admin"
+        own = {"origin": f"https://127.0.0.1:{port}"}
+        assert client.post("/case/1/outcome", headers=own, content=b"abc").json() == {"size": 3}
+        forged = {"origin": f"http://127.0.0.1:{port}"}
+        assert client.post("/case/1/outcome", headers=forged).status_code == 403
+        assert status_of(talk(port, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")) is None

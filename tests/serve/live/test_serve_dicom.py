@@ -137,9 +137,9 @@ def test_only_named_peers_may_send(receiving: Start, file: Path) -> None:
 
 
 def test_a_file_over_the_limit_is_ended_and_not_kept(receiving: Start, file: Path) -> None:
-    clinic, port = receiving(max_upload_bytes=100_000)
+    clinic, port = receiving(max_upload_bytes=1 << 20)
     dataset = pydicom.dcmread(file)
-    dataset.add_new(0x00091010, "OB", bytes(400_000))
+    dataset.add_new(0x00091010, "OB", bytes(3 << 20))
     assert sent(port, dataset) is None
     assert not cases_of(clinic)
     small = pydicom.Dataset()

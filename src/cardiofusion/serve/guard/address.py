@@ -30,11 +30,11 @@ class Addresses:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = header(scope, "host")
         if not host:
-            return await NO_HOST(scope, send)
+            return await NO_HOST(scope, receive, send)
         if without_port(host) not in self._hosts:
-            return await OTHER_HOST(scope, send)
+            return await OTHER_HOST(scope, receive, send)
         if not plain(scope["path"]):
-            return await PATH(scope, send)
+            return await PATH(scope, receive, send)
         return await self._app(scope, receive, send)
 
 

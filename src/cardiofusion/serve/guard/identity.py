@@ -93,7 +93,7 @@ class Admission:
         actor = await self._identity.actor(scope)
         refusal = self._refusal(scope, demand, actor)
         if refusal is not None:
-            return await refusal(scope, send)
+            return await refusal(scope, receive, send)
         scope["state"]["actor"] = actor
         return await self._app(scope, receive, send)
 

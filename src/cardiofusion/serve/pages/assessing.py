@@ -43,9 +43,9 @@ def new(request: Request) -> Response:
 def check(
     request: Request,
     name: Annotated[str, Query(max_length=64)],
-    value: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
-    """What is wrong with one value, in a sentence; empty where nothing is."""
+    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; empty where nothing is."""
+    value = request.query_params.get(f"{ROW}{name}", "")[:64]
     wrong: ClinicalError | None = None
     try:
         request.app.state.clinic.columns[name].parse(value)

@@ -30,22 +30,12 @@ DATE_TIME = re.compile(
 )
 
 
-@pytest.fixture(scope="session")
-def system() -> System:
-    return System.load()
-
-
-@pytest.fixture(scope="session")
-def recording() -> Recording:
-    return virtual_cohort(1, 20_011).recordings[0].read()
-
-
-ROW = {"age": 61, "sex": "female", "systolic": 150, "weight": 80, "cholesterol": 200, "smoking": "yes"}
+ROW = {"systolic": 150, "weight": 80, "cholesterol": 200, "smoking": "yes"}  # age and sex: the ECG's
 
 
 @pytest.fixture(scope="session")
 def assessment(system: System, recording: Recording) -> Assessment:
-    return system.assess(recording, ROW)
+    return system.assess(recording, {**ROW, "age": recording.age, "sex": recording.sex})
 
 
 def case_of(recording: Recording | None = None, **stated: Any) -> Case:
@@ -193,6 +183,28 @@ def test_a_full_set_says_that_it_cannot_tell_and_keeps_its_probability(assessmen
     assert one["probabilityDecimal"] == pytest.approx(30)
     assert "cannot tell" in one["qualitativeRisk"]["text"]
     assert_valid(risk)
+
+
+@pytest.mark.parametrize("caution", ["wrong_patient", "child", "age", "paced"])
+def test_with_a_caution_no_answer_is_told(assessment, caution):
+    for risk in risk_assessments(case_of(), replace(assessment, cautions=(caution,))):
+        for one in risk["prediction"]:
+            assert "probabilityDecimal" not in one
+            assert one["qualitativeRisk"]["text"].startswith("held back")
+        assert_valid(risk)
+
+
+def test_a_proxy_is_said_and_holds_nothing_back(assessment):
+    (risk, *_) = risk_assessments(case_of(), replace(assessment, cautions=("proxy",)))
+    assert all("probabilityDecimal" in one for one in risk["prediction"])
+
+
+def test_the_interval_stands_beside_the_probability(assessment):
+    name, answer = next(iter(assessment.tasks.items()))
+    told = replace(answer, interval=dict.fromkeys(answer.probability, (0.123, 0.456)))
+    (risk,) = risk_assessments(case_of(), replace(assessment, tasks={name: told}))
+    assert all("12" in one["rationale"] and "46" in one["rationale"] for one in risk["prediction"])
+    assert all("interval" in one["rationale"] for one in risk["prediction"])
 
 
 def unfit(system: System) -> Assessment:
