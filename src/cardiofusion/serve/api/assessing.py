@@ -80,7 +80,7 @@ async def keep(
     await run_in_threadpool(clinic.audit.write, request.state.actor.name, "case.accept", case)
     answer = clinic.desk.submit(case, urgent=wait)
     if wait:
-        await asyncio.wrap_future(answer)
+        await asyncio.shield(asyncio.wrap_future(answer))  # a client that leaves takes no case along
     return detail(await run_in_threadpool(clinic.store.case, case))
 
 
