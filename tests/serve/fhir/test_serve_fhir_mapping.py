@@ -203,10 +203,11 @@ def test_a_proxy_is_said_and_holds_nothing_back(assessment):
 
 def test_the_interval_stands_beside_the_probability(assessment):
     name, answer = next(iter(assessment.tasks.items()))
-    told = replace(answer, interval=dict.fromkeys(answer.probability, (0.123, 0.456)))
+    probability = dict.fromkeys(answer.probability, 0.3)
+    told = replace(answer, probability=probability, interval=dict.fromkeys(probability, (0.123, 0.456)))
     (risk,) = risk_assessments(case_of(), replace(assessment, tasks={name: told}))
     for one in risk["prediction"]:
-        assert "(95 %: 12 to 46)" in one["rationale"] or "(95 %: 123 to 456)" in one["rationale"]
+        assert "about 30 of 100 (95 %: 12 to 46)" in one["rationale"]
 
 
 def unfit(system: System) -> Assessment:
