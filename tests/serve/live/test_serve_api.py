@@ -115,7 +115,9 @@ def test_a_patients_number_may_be_anything(api: Any, value: object) -> None:
     assert api.post("/api/v1/assess", row=row).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["\ud800.dcm", "a\x00b.dcm", "../../../x.dcm", "C:\\temp\\x.dcm", "é" * 400 + ".dcm", "-", "."])
+@pytest.mark.parametrize(
+    "name", ["\ud800.dcm", "a\x00b.dcm", "../../../x.dcm", "C:\\temp\\x.dcm", "é" * 400 + ".dcm", "-", "."]
+)
 def test_a_files_name_may_be_anything(api: Any, dicom: dict[str, bytes], name: str) -> None:
     (content,) = dicom.values()
     sent = name.encode("utf-8", "surrogatepass").decode("latin-1")

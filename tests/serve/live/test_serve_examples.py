@@ -71,9 +71,7 @@ def test_an_ecg_of_another_age_and_sex_is_warned_of(clinic: Clinic) -> None:
 
 
 def test_a_patient_seen_before_has_an_earlier_ecg(clinic: Clinic) -> None:
-    newer, older = sorted(
-        cases_of(clinic, "EXAMPLE-3"), key=lambda case: str(case.recorded), reverse=True
-    )
+    newer, older = sorted(cases_of(clinic, "EXAMPLE-3"), key=lambda case: str(case.recorded), reverse=True)
     earlier = clinic.store.earlier(newer)
     assert earlier is not None
     assert earlier.id == older.id
