@@ -65,7 +65,7 @@ def test_an_ecg_and_a_row_lead_to_one_sheet(watched, ptbxl):
     expect(page.locator("#ecg svg").first).to_be_visible()
     expect(page.locator("#measured")).to_contain_text("QTc")
     expect(page.locator("h1")).to_contain_text("A 1")
-    page.select_option("#outcome-target", label="ecg-findings: MI")
+    page.select_option("#outcome-target", label="ECG findings: myocardial infarction (MI)")
     page.select_option("#outcome-verdict", "absent")
     page.fill("#outcome-note", "catheter: <b>no</b> stenosis")
     page.get_by_role("button", name="Enter").click()

@@ -63,11 +63,18 @@ def test_a_child_is_answered_behind_a_gate(shipped: System, ecg: Recording, rend
     assessment = shipped.assess(child, {"age": 9, "sex": "male"})
     page = screen(rendered(assessment, child))
     answers = page[page.index('id="answer"') : page.index('id="ecg"')]
-    closed = re.sub(r'<details class="gate">.*?</details>', "", answers, flags=re.DOTALL)
-    assert answers.count('<details class="gate">') == len(assessment.tasks) == 2
-    assert "of 100</span>" in answers
-    assert "of 100</span>" not in closed
-    assert "Where the model looked" not in page.split('id="why"')[0]
+    assert answers.count('<div class="gate">') == len(assessment.tasks) == 2
+    assert "of 100" not in answers  # not even in the page's source
+    assert "Where the model looked" not in page
+    assert "SHAP values for" not in page
+    assert "Show anyway" not in answers
+    assert "Show anyway" in screen(rendered(assessment, child, may_open=True))
+    opened = rendered(assessment, child, opened=True, may_open=True)
+    assert "of 100" in screen(opened)
+    assert "do not rely on it" in screen(opened)
+    assert "SHAP values for" in screen(opened)
+    printed = opened[opened.index('id="printed"') :]
+    assert "of 100" not in printed
 
 
 def test_of_an_age_that_one_task_does_not_know_only_that_task_is_closed(shipped: System) -> None:
@@ -81,7 +88,7 @@ def test_two_people_close_everything(shipped: System, ecg: Recording, rendered) 
     assessment = shipped.assess(dataclasses.replace(ecg, sex="female"), {"age": 61, "sex": "male"})
     page = screen(rendered(assessment, ecg))
     assert page.index("Wrong patient?") < page.index('id="quality"')
-    assert page.count('<details class="gate">') == 2
+    assert page.count('<div class="gate">') == 2
     assert "may be of two people" in page
 
 
