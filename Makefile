@@ -7,7 +7,8 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer clean
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer \
+  locales clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
 
@@ -23,7 +24,11 @@ $(VENV)/.dev: $(VENV)/.train
 demo: setup ## virtual patients, all stages, one assessed: needs no data
 	$(BIN)/cardiofusion demo --out $(OUT)
 
-test: $(VENV)/.dev
+$(VENV)/.programs: .ci/programs $(VENV)/.dev
+	.ci/programs
+	touch $@
+
+test: $(VENV)/.dev $(VENV)/.programs
 	$(BIN)/pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/.dev
@@ -115,6 +120,9 @@ transcript: setup ## README's transcript: runs the demo
 pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir=$$(mktemp -d) \
 	  --screenshot=docs/pictures/sheet.png --window-size=1180,2330 file://$(abspath $(OUT))/sheet.html
+
+locales: $(VENV)/.dev ## the catalogs of the pages' languages: texts extracted, translations kept, compiled
+	$(BIN)/python benchmarks/locales.py
 
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))

@@ -49,7 +49,8 @@ def test_help_names_every_command_and_what_this_is_not(run):
     ran = run("--help")
     assert ran.code == 0
     assert set(commands.commands) == {
-        *("assess", "combine", "convert", "data", "demo", "embed", "inspect", "pretrain", "study", "train")
+        *("assess", "combine", "convert", "data", "demo", "embed", "inspect", "pretrain", "study", "train"),
+        *("audit", "backup", "restore", "serve", "users"),
     }
     assert all(name in ran.out for name in commands.commands)
     assert "Not a medical device" in " ".join(ran.out.split())

@@ -42,6 +42,15 @@ CALIBRATIONS = {
 DOCUMENT = calibrations_to_json(CALIBRATIONS)
 
 
+def test_a_document_from_before_the_covariance_is_read_and_tells_no_interval():
+    old = copy.deepcopy(DOCUMENT)
+    del old["diagnosis"]["ecg"]["MI"]["probability"]["covariance"]
+    found = calibrations_from_json(old)["diagnosis"]["ecg"]["MI"].probability
+    known = CALIBRATIONS["diagnosis"]["ecg"]["MI"].probability
+    assert (found.slope, found.intercept, found.covariance) == (known.slope, known.intercept, None)
+    assert found.interval(np.zeros(3)) is None
+
+
 def test_the_document_comes_back_whole_through_json():
     text = json.dumps(DOCUMENT, allow_nan=False)
     assert calibrations_from_json(json.loads(text)) == CALIBRATIONS
@@ -60,6 +69,14 @@ NONSENSE = [
     (("diagnosis", "ecg", "MI", "probability", "slope"), -1.0),
     (("diagnosis", "ecg", "MI", "probability", "slope"), 10**400),
     (("diagnosis", "ecg", "MI", "probability", "intercept"), float("nan")),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), None),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[1.0, 0.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[1.0], [1.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[1.0, 0.1], [0.2, 1.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[1.0, 1.5], [1.5, 1.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[-1.0, 0.0], [0.0, 1.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "covariance"), [[float("inf"), 0.0], [0.0, 1.0]]),
+    (("diagnosis", "ecg", "MI", "probability", "extra"), 1),
     (("diagnosis", "ecg", "MI", "sets", "name"), "HYP"),
     (("diagnosis", "ecg", "MI", "sets", "name"), None),
     (("diagnosis", "ecg", "MI", "sets", "coverage"), 1.0),

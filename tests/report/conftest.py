@@ -93,6 +93,7 @@ def _superclass() -> TaskAnswer:
         alignment="matched",
         modalities=("ecg", "row"),
         by_modality={"ecg": probability, "row": {"MI": 0.31, "HYP": 0.2}, "ecg+row": probability},
+        interval={"STTC": (0.58, 0.814), "CD": (0.0001, 0.0063), "HYP": (0.1, 0.4)},
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cardiofusion.records import LEADS, NOTICE, Assessment, PublishedScores, Recording, TaskAnswer
 from cardiofusion.report import assessment_text, patient_sheet
 from cardiofusion.report.sheet import unused_words
-from cardiofusion.report.wording import clean, frequency, percent, target_answers
+from cardiofusion.report.wording import clean, frequency, frequency_interval, percent, target_answers
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
 EMPTY = Assessment({}, (), None, {}, None, {}, {})
@@ -116,8 +116,9 @@ def test_the_answer_is_said_as_set_and_natural_frequency(
 ) -> None:
     page = patient_sheet(assessment, recording)
     for words in (
-        "STTC: about 71 of 100 patients like this (71\u00a0%)",
-        "CD: fewer than 1 of 1,000 patients like this (&lt;0.1\u00a0%)",
+        "MI: about 47 of 100 patients like this (47\u00a0%)",
+        "STTC: about 71 of 100 patients like this, 95\u00a0% interval 58 to 81 (71\u00a0%)",
+        "CD: fewer than 1 of 1,000 patients like this, 95\u00a0% interval 0 to 6 (&lt;0.1\u00a0%)",
         "HYP: not to be relied on: about 23 of 100 (23\u00a0%)",
         "MI: cannot tell",
         "HYP: unlike the patients it learnt from",
@@ -125,6 +126,46 @@ def test_the_answer_is_said_as_set_and_natural_frequency(
         "diseased: about 64 of 100",
     ):
         assert words in page
+
+
+def test_what_an_interval_is_stands_beside_it_and_nowhere_else(
+    assessment: Assessment, recording: Recording
+) -> None:
+    said = "given the model&#39;s score; it is not how sure the model is of this patient"
+    assert body(patient_sheet(assessment, recording)).count(said) == 1
+    text = " ".join(assessment_text(assessment).split())
+    assert text.count(said.replace("&#39;", "'")) == 1
+    assert "about 71 of 100 patients like this, 95 % interval 58 to 81 (71 %)" in text
+    tasks = {name: dataclasses.replace(a, interval={}) for name, a in assessment.tasks.items()}
+    without = dataclasses.replace(assessment, tasks=tasks)
+    for shown in (patient_sheet(without, recording), assessment_text(without)):
+        assert "interval" not in shown
+
+
+def test_an_interval_is_said_of_as_many_patients_as_its_probability() -> None:
+    answer = TaskAnswer(
+        {"no death": 0.7312, "death": 0.2688}, (), 0.9, "", "matched", ("row",),
+        horizon=10, interval={"no death": (0.62, 0.82), "death": (0.18, 0.38)},
+    )  # fmt: skip
+    (told,) = target_answers(dataclasses.replace(answer, prediction_set=("death",)))
+    assert told.frequency == "about 27 of 100 patients like this within 10 years, 95\u00a0% interval 18 to 38"
+    (unlike,) = target_answers(answer)
+    assert unlike.frequency == "not to be relied on: about 27 of 100"
+
+
+@pytest.mark.parametrize(
+    ("probability", "interval", "said"),
+    [
+        (0.27, (0.184, 0.379), "95 % interval 18 to 38"),
+        (0.004, (0.0011, 0.0118), "95 % interval 1 to 12"),  # of 1,000, like the frequency
+        (0.0004, (0.0001, 0.0009), ""),  # "fewer than 1 of 1,000" says it already
+        (0.0004, (0.0001, 0.0118), "95 % interval 0 to 12"),
+        (0.9995, (0.9991, 0.9999), ""),
+        (0.9995, (0.97, 0.9999), "95 % interval 970 to 1,000"),
+    ],
+)
+def test_an_interval_in_words(probability: float, interval: tuple[float, float], said: str) -> None:
+    assert frequency_interval(probability, interval).replace("\u00a0", " ") == said
 
 
 def test_a_proxy_is_marked_and_a_match_is_not(assessment: Assessment, recording: Recording) -> None:
@@ -254,7 +295,7 @@ def test_grad_cam_of_a_short_ecg_is_padded_not_stretched(assessment: Assessment)
 def test_the_text_fits_a_terminal(assessment: Assessment) -> None:
     lines = assessment_text(assessment).splitlines()
     assert max(map(len, lines)) <= 100
-    assert len(lines) < 70
+    assert len(lines) < 72
 
 
 def test_the_assessments_own_words_are_preferred(assessment: Assessment) -> None:

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from cardiofusion.bundle import write_bundle
+from cardiofusion.runtime import System
+
 DISTRUST = "do not rely on what follows"
 
 
@@ -18,6 +21,7 @@ def first_warning(system, recording, row):
 def test_a_plain_patient_gets_no_such_warning(tiny_system, recording, row):
     found = tiny_system.assess(recording, row, explain=False)
     assert not any(DISTRUST in warning or "WRONG" in warning for warning in found.warnings)
+    assert found.cautions == ()
 
 
 @pytest.mark.parametrize("given", ["ecg", "row", "both"])
@@ -26,6 +30,39 @@ def test_a_child_is_answered_with_a_warning_first(tiny_system, changed, row, giv
     warning = first_warning(tiny_system, ecg, None if given == "ecg" else {**row, "age": 8})
     assert "child (8 years)" in warning
     assert DISTRUST in warning
+
+
+@pytest.fixture(scope="session")
+def proxy_system(tiny_system, tmp_path_factory):
+    """The tiny bundle as if one of its tasks had learnt from ECGs of other people."""
+    bundle, folder = tiny_system.bundle, tmp_path_factory.mktemp("proxy") / "bundle"
+    event, *others = bundle.manifest.tasks
+    manifest = replace(bundle.manifest, tasks=(replace(event, alignment="latent"), *others))
+    write_bundle(folder, manifest, bundle.contents)
+    return System.load(folder)
+
+
+def cautions(system, recording, row):
+    return system.assess(recording, row, explain=False).cautions
+
+
+def test_cautions_are_codes_in_order_of_weight(tiny_system, proxy_system, changed, paced, flat, row):
+    assert cautions(tiny_system, changed(age=8.0), {**row, "age": 8}) == ("child",)
+    assert cautions(tiny_system, changed(age=8.0), row) == ("wrong_patient",)
+    assert cautions(tiny_system, changed(age=8.0), {**row, "age": 110}) == ("wrong_patient", "age")
+    assert cautions(tiny_system, None, {**row, "age": 110}) == ("age",)
+    assert cautions(tiny_system, paced, None) == ("paced",)
+    assert cautions(tiny_system, flat, row) == ("unfit",)
+    assert cautions(proxy_system, None, row) == ("proxy",)
+    worst = replace(flat, sex="male")
+    everything = cautions(proxy_system, worst, {**row, "sex": "female", "age": 8})
+    assert everything == ("wrong_patient", "child", "unfit", "proxy")
+
+
+def test_every_caution_has_its_words_among_the_warnings(proxy_system, flat, row):
+    found = proxy_system.assess(replace(flat, sex="male"), {**row, "sex": "female", "age": 8}, explain=False)
+    for words in ("WRONG PATIENT?", "a child (8 years)", "unfit for reading", "Experimental."):
+        assert any(words in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("age", [100.0, 110.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cardiofusion.bundle import write_bundle
 from cardiofusion.records import ClinicalError, InputError, assessment_from_json, assessment_schema
 from cardiofusion.report import assessment_text
+from cardiofusion.runtime import System
 from cardiofusion.simulate import VIRTUAL_SCHEMA, virtual_cohort
 
 TASKS = {"event", "findings", "survival"}
@@ -44,6 +47,9 @@ def holds_together(assessment):
             assert sum(answer.probability.values()) == pytest.approx(1.0)
         else:
             assert set(answer.prediction_set) == set(answer.probability)
+        assert set(answer.interval) == set(answer.probability)
+        for label, (low, high) in answer.interval.items():
+            assert 0.0 <= low < answer.probability[label] < high <= 1.0
         assert answer.guarantee
         assert answer.coverage == 0.9
     return document
@@ -65,6 +71,31 @@ def test_the_two_shapes_of_a_prediction_set(both):
     assert isinstance(findings.prediction_set, dict)
     assert all(set(kept) <= {"present", "absent"} for kept in findings.prediction_set.values())
     assert len(findings.words) == len(findings.probability)
+
+
+def test_the_two_labels_of_a_binary_task_have_one_interval(both):
+    interval = both.tasks["event"].interval
+    low, high = interval["event"]
+    assert interval["no event"] == pytest.approx((1 - high, 1 - low))
+
+
+def test_a_bundle_from_before_the_interval_answers_as_before_and_tells_none(tiny_system, row, tmp_path):
+    bundle = tiny_system.bundle
+    old = json.dumps(without_covariance(bundle.json("conformal.json"))).encode()
+    write_bundle(tmp_path / "older", bundle.manifest, {**bundle.contents, "conformal.json": old})
+    older = System.load(tmp_path / "older")
+    found, today = older.assess(row=row, explain=False), tiny_system.assess(row=row, explain=False)
+    for name, answer in found.tasks.items():
+        assert answer.interval == {}
+        assert replace(today.tasks[name], interval={}) == answer
+    jsonschema.validate(json.loads(json.dumps(found.to_json(), allow_nan=False)), assessment_schema())
+    assert "interval" not in assessment_text(found)
+
+
+def without_covariance(document):
+    if not isinstance(document, dict):
+        return document
+    return {key: without_covariance(value) for key, value in document.items() if key != "covariance"}
 
 
 def test_an_ecg_alone_is_answered_from_the_ecg_and_the_row_is_missed(tiny_system, recording):

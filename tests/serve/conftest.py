@@ -47,6 +47,7 @@ class Cluster:
                   "--locale=C.UTF-8", "--no-sync")  # fmt: skip
         # No fsync: what a power cut would do to PostgreSQL is not what these tests ask.
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        options += " -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0"
         self._run("pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", options, "start")
 
     def stop(self) -> None:

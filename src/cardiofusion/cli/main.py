@@ -7,9 +7,12 @@ import sys
 import click
 
 from cardiofusion import __version__
+from cardiofusion.cli.accounts import users
 from cardiofusion.cli.assessing import assess, embed, inspect
+from cardiofusion.cli.auditing import audit
 from cardiofusion.cli.converting import convert
 from cardiofusion.cli.fetching import data
+from cardiofusion.cli.keeping import backup, restore
 from cardiofusion.cli.serving import serve
 from cardiofusion.cli.training import combine, demo, pretrain, study, train
 from cardiofusion.records import NOTICE, CardioFusionError
@@ -24,7 +27,10 @@ def commands() -> None:
     """ECG and clinical row to sets of labels with a guarantee: on a CPU, offline."""
 
 
-for command in (assess, combine, convert, data, demo, embed, inspect, pretrain, serve, study, train):
+for command in (
+    *(assess, audit, backup, combine, convert, data, demo, embed, inspect),
+    *(pretrain, restore, serve, study, train, users),
+):
     commands.add_command(command)
 
 

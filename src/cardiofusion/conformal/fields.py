@@ -16,11 +16,13 @@ def refusal(where: str, problem: str) -> BundleError:
     )
 
 
-def mapping(value: object, where: str, keys: tuple[str, ...] = ()) -> Mapping[str, Any]:
-    """An object with non-empty names; with exactly `keys` where they are given."""
+def mapping(
+    value: object, where: str, keys: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> Mapping[str, Any]:
+    """An object with non-empty names; with exactly `keys`, and perhaps `optional`, where they are given."""
     if not isinstance(value, dict) or not all(isinstance(key, str) and key for key in value):
         raise refusal(where, "is not an object")
-    if keys and set(value) != set(keys):
+    if keys and set(value) - set(optional) != set(keys):
         raise refusal(where, f"must hold exactly {', '.join(keys)}")
     return value
 

@@ -21,6 +21,7 @@ from cardiofusion.report.wording import (
     VIEW_WORDS,
     TargetAnswer,
     identity,
+    interval_words,
     number,
     percent,
     quantity,
@@ -85,6 +86,7 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         quality=quality_part(assessment.quality),
         answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
         unanswered=unanswered_words(assessment),
+        interval_words=interval_words(assessment.tasks.values()),
         scores=scores_part(assessment.scores),
         measured=measured_part(assessment.measurements),
         ecg=None if recording is None else drawn(_paper(recording, gradcam)),
@@ -167,12 +169,13 @@ def view_table(answer: TaskAnswer) -> Table | None:
 
 
 def named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
-    """Who the sheet is about: what the assessment says, else what the ECG file says."""
+    """Who the sheet is about: what the assessment says, else the ECG file, else the clinical row."""
     names = ("patient_id", "age", "sex", "record_id", "time")
-    return {
-        name: getattr(recording, name, None) if patient.get(name) in (None, "") else patient[name]
-        for name in names
-    }
+    row = patient.get("row") or {}
+    told = {name: [patient.get(name), getattr(recording, name, None)] for name in names}
+    for name in ("age", "sex"):
+        told[name].append(row.get(name, {}).get("value"))
+    return {name: next((one for one in ones if one not in (None, "")), None) for name, ones in told.items()}
 
 
 def quality_part(quality: Quality | None) -> dict[str, Any] | None:

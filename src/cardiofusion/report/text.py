@@ -17,7 +17,16 @@ from cardiofusion.records import (
 from cardiofusion.report.measured import ALL, MeasuredColumn, measured_part
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
-from cardiofusion.report.wording import SPACE, VIEW_WORDS, clean, identity, percent, spoken, target_answers
+from cardiofusion.report.wording import (
+    SPACE,
+    VIEW_WORDS,
+    clean,
+    identity,
+    interval_words,
+    percent,
+    spoken,
+    target_answers,
+)
 
 WIDTH = 100
 MAX_CONTRIBUTIONS = 5
@@ -37,6 +46,8 @@ def _lines(assessment: Assessment) -> Iterator[str]:
     yield from _section("Measured in the ECG", _measured(assessment.measurements))
     for name, answer in assessment.tasks.items():
         yield from _section(f"Answer: {spoken(name)}", _answer(answer))
+    if explained := interval_words(assessment.tasks.values()):
+        yield from _wrap(f"  {explained}", "  ")
     yield from _section("Published scores", _scores(assessment.scores))
     for name, given in assessment.explanations.items():
         yield from _section(f"Why: {spoken(name)}", _reasons(assessment.tasks.get(name), given))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cardiofusion.records import TaskAnswer
 
 NOT_TOLD = "no probability"
 UNLIKE = "unlike the patients it learnt from"
+INTERVAL_WORDS = (
+    "A 95 % interval says how closely the calibration patients pin the probability down, given the model's"
+    " score; it is not how sure the model is of this patient."
+)
 VIEW_WORDS: Mapping[str, str] = {
     "ecg": "ECG alone",
     "row": "clinical row alone",
@@ -74,8 +78,29 @@ def frequency(probability: float | None) -> str:
         return "fewer than 1 of 1,000 patients like this"
     if probability > 0.999:
         return "more than 999 of 1,000 patients like this"
-    whole = 100 if 0.0095 <= probability <= 0.9905 else 1000
+    whole = _whole(probability)
     return f"about {round(whole * probability)} of {whole:,} patients like this"
+
+
+def frequency_interval(probability: float, interval: tuple[float, float]) -> str:
+    """The interval of a natural frequency, of as many patients: "95 % interval 18 to 38".
+
+    Nothing where the frequency's own words, fewer than 1 of 1,000 or more than 999, hold all of it.
+    """
+    if interval[1] < 0.001 or interval[0] > 0.999:
+        return ""
+    low, high = (round(_whole(probability) * end) for end in interval)
+    return f"95{SPACE}% interval {low:,} to {high:,}"
+
+
+def interval_words(answers: Iterable[TaskAnswer]) -> str:
+    """What an interval of a probability is, where any of the answers has one."""
+    return INTERVAL_WORDS if any(answer.interval for answer in answers) else ""
+
+
+def _whole(probability: float) -> int:
+    """Of how many patients a probability is said: of more where it is rare."""
+    return 100 if 0.0095 <= probability <= 0.9905 else 1000
 
 
 def spoken(name: str) -> str:
@@ -87,7 +112,8 @@ def spoken(name: str) -> str:
 class TargetAnswer:
     """One target's answer: a mark and words for the set, its probability (None where not told).
 
-    by_when: " within 10 years" where the event is meant within a time.
+    by_when: " within 10 years" where the event is meant within a time. interval: of the probability, 95 %,
+    None where it cannot be told.
     """
 
     target: str
@@ -96,6 +122,7 @@ class TargetAnswer:
     sentence: str
     probability: float | None
     by_when: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def words(self) -> str:
@@ -105,8 +132,11 @@ class TargetAnswer:
     @property
     def frequency(self) -> str:
         """The probability as a natural frequency; "patients like this" only where it learnt from such."""
-        if self.verdict != UNLIKE or self.probability is None:
-            return frequency(self.probability) + (self.by_when if self.probability is not None else "")
+        if self.probability is None:
+            return frequency(self.probability)
+        if self.verdict != UNLIKE:
+            beside = frequency_interval(self.probability, self.interval) if self.interval else ""
+            return ", ".join(filter(None, (f"{frequency(self.probability)}{self.by_when}", beside)))
         return f"not to be relied on: {frequency(self.probability).removesuffix(' patients like this')}"
 
 
@@ -121,7 +151,13 @@ def target_answers(answer: TaskAnswer) -> tuple[TargetAnswer, ...]:
     told = len(answer.words) == len(verdicts)
     return tuple(
         TargetAnswer(
-            target, mark, verdict, answer.words[i] if told else "", answer.probability.get(target), by_when
+            target,
+            mark,
+            verdict,
+            answer.words[i] if told else "",
+            answer.probability.get(target),
+            by_when,
+            answer.interval.get(target),
         )
         for i, (target, (mark, verdict)) in enumerate(verdicts.items())
     )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cardiofusion.records import Quality, Recording, Value
+from cardiofusion.records import Caution, Quality, Recording, Value
 
 ADULT_YEARS = 18.0
 AGE_TOLERANCE_YEARS = 1.5  # a birthday between ECG and form, and rounding
 MIN_PACED = 20  # paced patients a bundle must have learnt from to be believed on one
 DISTRUST = "do not rely on what follows"
 PATIENT_KEYS = ("patient_id", "patient")
+UNFIT = "This ECG is unfit for reading: nothing that follows comes from it."
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning in words, and the code of the caution it is; None where it is about a detail of the ECG."""
+
+    words: str
+    code: Caution | None = None
 
 
 def population_warnings(
@@ -19,7 +29,7 @@ def population_warnings(
     recording: Recording | None,
     quality: Quality | None,
     row: Mapping[str, Value],
-) -> Iterator[str]:
+) -> Iterator[Warned]:
     """A child, an age beyond the training data, a paced rhythm.
 
     population: the manifest's, {"age": [lowest, highest], "paced": count}.
@@ -27,34 +37,54 @@ def population_warnings(
     age = _age(recording, row)
     known = population.get("age")
     if age is not None and age < ADULT_YEARS and (not known or known[0] >= ADULT_YEARS - 2):
-        yield f"This patient is a child ({age:g} years), the bundle learnt from adults: {DISTRUST}."
+        yield Warned(
+            f"This patient is a child ({age:g} years), the bundle learnt from adults: {DISTRUST}.", "child"
+        )
     elif age is not None and known and not known[0] <= age <= known[1]:
-        yield (f"Age {age:g} is outside the training data ({known[0]:g} to {known[1]:g} years): {DISTRUST}.")
+        learnt = f"{known[0]:g} to {known[1]:g} years"
+        yield Warned(f"Age {age:g} is outside the training data ({learnt}): {DISTRUST}.", "age")
     paced = quality is not None and any(finding.code == "paced" for finding in quality.findings)
     if paced and population.get("paced", 0) < MIN_PACED:
-        yield f"The rhythm looks paced, and the bundle did not learn from paced patients: {DISTRUST}."
+        yield Warned(
+            f"The rhythm looks paced, and the bundle did not learn from paced patients: {DISTRUST}.", "paced"
+        )
+
+
+def quality_warnings(quality: Quality) -> Iterator[Warned]:
+    """That an ECG is unfit, and what else was found that hinders reading it."""
+    if quality.grade == "unfit":
+        yield Warned(UNFIT, "unfit")
+    for finding in quality.findings:
+        if finding.severity in ("unfit", "warning"):
+            yield Warned(finding.message)
 
 
 def identity_warnings(
     recording: Recording | None, row: Mapping[str, Value], given: Mapping[str, object]
-) -> Iterator[str]:
+) -> Iterator[Warned]:
     """Where ECG file and clinical row disagree on who this is."""
-    if recording is None:
-        return
+    if recording is not None:
+        for words in _contradictions(recording, row, given):
+            yield Warned(f"WRONG PATIENT? {words}", "wrong_patient")
+
+
+def _contradictions(
+    recording: Recording, row: Mapping[str, Value], given: Mapping[str, object]
+) -> Iterator[str]:
     if "patient conflict" in recording.notes:
-        yield f"WRONG PATIENT? {recording.notes['patient conflict']}"
+        yield recording.notes["patient conflict"]
     age, sex = row.get("age"), row.get("sex")
     if recording.sex is not None and isinstance(sex, str) and sex != recording.sex:
-        yield f"WRONG PATIENT? The ECG is of a {recording.sex}, the clinical row of a {sex}."
+        yield f"The ECG is of a {recording.sex}, the clinical row of a {sex}."
     if (
         recording.age is not None
         and isinstance(age, float)
         and abs(age - recording.age) > AGE_TOLERANCE_YEARS
     ):
-        yield f"WRONG PATIENT? The ECG says {recording.age:g} years, the clinical row {age:g}."
+        yield f"The ECG says {recording.age:g} years, the clinical row {age:g}."
     for key in PATIENT_KEYS:
         if key in given and recording.patient_id is not None and str(given[key]) != recording.patient_id:
-            yield f"WRONG PATIENT? The ECG is of {recording.patient_id}, the clinical row of {given[key]}."
+            yield f"The ECG is of {recording.patient_id}, the clinical row of {given[key]}."
 
 
 def _age(recording: Recording | None, row: Mapping[str, Value]) -> float | None:

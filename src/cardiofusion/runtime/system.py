@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,19 @@ from cardiofusion.records import (
     TaskAnswer,
     Value,
 )
-from cardiofusion.runtime.admission import PATIENT_KEYS, identity_warnings, population_warnings
+from cardiofusion.runtime.admission import (
+    PATIENT_KEYS,
+    Warned,
+    identity_warnings,
+    population_warnings,
+    quality_warnings,
+)
 from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
 from cardiofusion.runtime.scores import patient_scores, with_score_inputs
 from cardiofusion.signal import CanonicalECG, assess_quality, canonical, measure
 
 Row = NDArray[np.float64]
-
-UNFIT = "This ECG is unfit for reading: nothing that follows comes from it."
 
 
 class System:
@@ -131,15 +136,17 @@ class System:
         seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
         answers = self.answer_encoded(encoded, encoded_row)
+        warnings = self._warnings(recording, quality, self.columns.decode(known), given, answers)
         return Assessment(
             tasks=answers,
-            warnings=self._warnings(recording, quality, self.columns.decode(known), given, answers),
+            warnings=tuple(dict.fromkeys(warning.words for warning in warnings)),
+            cautions=tuple(dict.fromkeys(warning.code for warning in warnings if warning.code)),
             quality=quality,
             missing=self._missing(recording, ecg, encoded_row),
             phenotype=self._phenotype(encoded),
             explanations=self._explanations(seen, encoded_row, answers) if explain else {},
             provenance=self._provenance(),
-            patient=self._patient(recording, encoded_row),
+            patient=self._patient(recording, encoded_row, given),
             scores=patient_scores(self.columns, known, recording),
             measurements=None if fit is None else measure(fit, quality),
         )
@@ -177,7 +184,8 @@ class System:
             view: self._panels[task.name, view].probability(logits[view]).tolist() for view in views
         }
         best = views[0]
-        included = self._panels[task.name, best].included(np.array(probability[best]))
+        panel = self._panels[task.name, best]
+        included = panel.included(np.array(probability[best]))
         sets = [self._calibrations[task.name][best][target].sets for target in task.targets]
         return TaskAnswer(
             probability=_by_label(task, probability[best]),
@@ -189,6 +197,7 @@ class System:
             by_modality={view: _by_label(task, values) for view, values in probability.items()},
             words=describe_set(task, included),
             horizon=task.horizon,
+            interval=_intervals_by_label(task, panel.interval(logits[best]).tolist()),
         )
 
     def _logits(
@@ -212,22 +221,22 @@ class System:
         shown: Mapping[str, Value],
         given: Mapping[str, object],
         answers: Mapping[str, TaskAnswer],
-    ) -> tuple[str, ...]:
-        lines = [*identity_warnings(recording, shown, given)]
+    ) -> list[Warned]:
+        """In order of weight."""
+        found = [*identity_warnings(recording, shown, given)]
         for of, population in self._populations(answers):
-            lines += [f"{of}{line}" for line in population_warnings(population, recording, quality, shown)]
-        if quality is not None and quality.grade == "unfit":
-            lines.append(UNFIT)
+            known = population_warnings(population, recording, quality, shown)
+            found += [replace(warning, words=f"{of}{warning.words}") for warning in known]
         if quality is not None:
-            lines += [f.message for f in quality.findings if f.severity in ("unfit", "warning")]
-        lines += [self._proxy(name, a.alignment) for name, a in answers.items() if a.alignment != "matched"]
-        return tuple(dict.fromkeys(lines))
+            found += quality_warnings(quality)
+        found += [self._proxy(name, a.alignment) for name, a in answers.items() if a.alignment != "matched"]
+        return found
 
-    def _proxy(self, task: str, alignment: Alignment) -> str:
+    def _proxy(self, task: str, alignment: Alignment) -> Warned:
         """What an answer rests on where ECG and row were not of one person, and how alike the pairs were."""
         found = self.manifest.details.get("alignment_balance", {}).get(task)
         evidence = f" ({Balance.from_json(found).words})" if found else ""
-        return f"Trained on {ALIGNMENT_WORDS[alignment]}{evidence}. Experimental."
+        return Warned(f"Trained on {ALIGNMENT_WORDS[alignment]}{evidence}. Experimental.", "proxy")
 
     def _populations(self, answers: Mapping[str, TaskAnswer]) -> list[tuple[str, Mapping[str, Any]]]:
         """Whom the bundle learnt from; in a combined one task by task, under its name."""
@@ -273,11 +282,15 @@ class System:
             found[name] = explain_task(models, seen, part, answer, models.schema, shown.get(name, {}))
         return found
 
-    def _patient(self, recording: Recording | None, row: Row | None) -> dict[str, Any]:
+    def _patient(
+        self, recording: Recording | None, row: Row | None, given: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Who it is: as the ECG says, the number else as the row says it."""
+        numbers = (str(given[key]) for key in PATIENT_KEYS if given.get(key))
         schema = self.manifest.schema
         values = {} if row is None or schema is None else schema.decode(row)
         return {
-            "patient_id": None if recording is None else recording.patient_id,
+            "patient_id": (None if recording is None else recording.patient_id) or next(numbers, None),
             "record_id": None if recording is None else recording.record_id,
             "age": None if recording is None else recording.age,
             "sex": None if recording is None else recording.sex,
@@ -306,6 +319,17 @@ def _by_label(task: Task, values: Sequence[float]) -> dict[str, float]:
     if task.kind == "binary":
         return {task.labels[0]: 1.0 - values[0], task.labels[1]: values[0]}
     return dict(zip(task.labels, values, strict=True))
+
+
+def _intervals_by_label(
+    task: Task, intervals: Sequence[tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """By label like the probabilities; a label whose interval is not known (NaN) is left out."""
+    lows, highs = (_by_label(task, [pair[k] for pair in intervals]) for k in (0, 1))
+    if task.kind == "binary":  # of the other label the ends change places
+        absent = task.labels[0]
+        lows[absent], highs[absent] = highs[absent], lows[absent]
+    return {label: (low, highs[label]) for label, low in lows.items() if low == low}
 
 
 def _set_of(task: Task, included: NDArray[np.bool_]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:

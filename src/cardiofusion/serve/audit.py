@@ -30,12 +30,14 @@ from cardiofusion.serve.store.tables import now
 
 ROOT = "0" * 64  # what the first line follows
 CHUNK = 1000  # lines in memory while verifying
+BEFORE_ALL = -(1 << 63)  # no line has so small a number
+LARGEST = 1e12  # a count or a size
 MAX_CODE_DIGITS = 3  # "1AVB" is a code; a row of digits could be a patient's number
 
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}|[0-9]?[A-Z]{2,8}")
 _ACTION = re.compile(r"[a-z][a-z.-]{0,31}")
-_ACTOR = re.compile(r"[A-Za-z][A-Za-z0-9 ._@-]{0,63}")
+_ACTOR = re.compile(r"[A-Za-z][A-Za-z0-9._@-]{0,63}")
 _HEAD = re.compile(r"(0|[1-9][0-9]{0,17}):([0-9a-f]{64})")
 
 
@@ -86,7 +88,7 @@ class Audit:
         actor: an account's name, or a part of the server ("local", "dicom"). action: "case.opened".
         """
         _check(actor, action, subject, detail)
-        with database_errors(), self._engine.connect() as connection:
+        with database_errors(), self._engine.begin() as connection:
             _lock(connection)
             last = connection.execute(
                 select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1)
@@ -94,7 +96,6 @@ class Audit:
             seq, previous = (last.seq + 1, last.hash) if last else (1, ROOT)
             line = Line(seq, now(), actor, action, subject, detail, previous, "")
             connection.execute(insert(AuditLine).values({**vars(line), "hash": line.computed()}))
-            connection.commit()
 
     def verify(self, expect_head: str | None = None) -> Verified:
         """Go through the log from its first line. Raises StorageError naming the first line that is wrong.
@@ -113,8 +114,8 @@ class Audit:
         _check_head(wanted, 0, ROOT)
         return Verified(seq, f"{seq}:{head}")
 
-    def lines(self, after: int = 0) -> Iterator[Line]:
-        """The lines in order, read in pieces."""
+    def lines(self, after: int = BEFORE_ALL) -> Iterator[Line]:
+        """The lines in order, read in pieces, also such as should not be there."""
         while piece := self._piece(after):
             yield from piece
             after = piece[-1].seq
@@ -133,7 +134,7 @@ class Audit:
 
 def _lock(connection: Connection) -> None:
     """One writer at a time, from reading the last line to appending the next; SQLite has no other way."""
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name == "postgresql":
         connection.execute(sql("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE"))
 
 
@@ -153,7 +154,7 @@ def _check(actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> 
 def _harmless(value: Any) -> Any:
     """Whether it is a number, a random id or a short code."""
     if value is None or isinstance(value, bool | int | float):
-        return value is None or abs(value) < float("inf")
+        return value is None or abs(value) < LARGEST
     if not isinstance(value, str):
         return False
     digits = sum(character.isdigit() for character in value)

@@ -142,7 +142,7 @@ def _check_service(service: str) -> None:
 
 
 def _check_call(asked: Json) -> list[str]:
-    """Names of the patient. Raises InputError "cds.request" for a call that is not as the specification has it."""
+    """What the patient is called. Raises InputError "cds.request" for a call that is not as specified."""
     _choice(asked, "hook", (HOOK,))
     _uuid(asked, "hookInstance")
     context = object_of(asked, "context")

@@ -12,7 +12,7 @@ FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 # A word of Latin letters, digits and signs, or a placeholder, which a number or a name will take.
 _WORD = (
-    r"(?:%\(\w{1,40}\)[sd]|\{\w{1,40}\}|%%|[<>≤≥±~+\-−(]?[A-Za-z0-9µ°À-ÖØ-öø-ÿ]"
+    r"(?:%\(\w{1,40}\)[sd]|\{\w{1,40}\}|%%|[<>≤≥±~+\-−]?[A-Za-z0-9µ°À-ÖØ-öø-ÿ]"
     r"(?:[A-Za-z0-9µ°%/^+\-−_@À-ÖØ-öø-ÿ]|[.,:](?=[A-Za-z0-9]))*)"
 )
 _SKIPPED = rf"{FIRST_STRONG_ISOLATE}[^{POP_ISOLATE}]*{POP_ISOLATE}|<[^<>]{{0,400}}>|&#?\w{{1,10}};"

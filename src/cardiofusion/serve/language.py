@@ -1,4 +1,4 @@
-"""The languages of the pages, by gettext; which one a browser is shown; and how text enters Jinja.
+"""The languages of the pages, by gettext, and which one a browser is shown.
 
 Catalogs (`locale/<code>/LC_MESSAGES/cardiofusion.mo`) are compiled from the .po beside them (`make locales`).
 Nobody who practises medicine in the language has reviewed a translation yet: `Language.reviewed` says so, and
@@ -18,10 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal, Protocol, cast
-
-from jinja2 import Environment, pass_context
-from jinja2.runtime import Context
+from typing import Literal
 
 from cardiofusion.records import InputError
 from cardiofusion.serve.directions import isolated
@@ -59,12 +56,6 @@ LANGUAGES: Mapping[str, Language] = {
         Language("sw", "Kiswahili"),
     )
 }
-
-
-class _Installable(Protocol):
-    """What jinja2.ext.i18n adds to an environment."""
-
-    def install_gettext_callables(self, gettext: object, ngettext: object, newstyle: bool) -> None: ...
 
 
 class Translator:
@@ -130,8 +121,8 @@ def choose(cookie: str | None, accept_language: str | None, default: str) -> str
 
     accept_language: quality values after RFC 9110 (12.5.4); "pt-BR" is answered by "pt" (lookup, RFC 4647).
     """
-    if cookie in LANGUAGES:
-        return cast(str, cookie)
+    if cookie is not None and cookie in LANGUAGES:
+        return cookie
     for tag in _by_quality((accept_language or "")[:MAX_HEADER]):
         if tag == "*":
             break
@@ -151,36 +142,3 @@ def _by_quality(header: str) -> list[str]:
         if tag and 0.0 < quality <= 1.0:
             wanted.append((quality, tag))
     return [tag for _, tag in sorted(wanted, key=lambda pair: -pair[0])]
-
-
-def install(environment: Environment) -> None:
-    """`_`, `gettext`, `ngettext`, {% trans %} and `say` in templates, after the `translator` they are given.
-
-    A template is rendered with `translator=...`; macros that speak are imported "with context". Texts are
-    formatted ("%(n)s files", n=3; a per cent sign is "%%"), and what enters them is escaped.
-    """
-    environment.add_extension("jinja2.ext.i18n")
-    cast(_Installable, environment).install_gettext_callables(_gettext, _ngettext, newstyle=True)
-    environment.globals["say"] = _say
-
-
-def _translator(context: Context) -> Translator:
-    found = context.get("translator")
-    if not isinstance(found, Translator):
-        raise LookupError(f"{context.name} speaks, but has no translator: render or import it with one")
-    return found
-
-
-@pass_context
-def _gettext(context: Context, message: str) -> str:
-    return _translator(context).gettext(message)
-
-
-@pass_context
-def _ngettext(context: Context, singular: str, plural: str, n: int) -> str:
-    return _translator(context).ngettext(singular, plural, n)
-
-
-@pass_context
-def _say(context: Context, text: object) -> Said:
-    return _translator(context).say(text)

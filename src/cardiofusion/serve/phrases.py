@@ -10,22 +10,25 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Literal
 
-# number: digits. lead: "V1". leads: "V1, V2 and V3". name: an identifier. text: stays as it is. phrase:
-# translated where it is known, else as it is. known: translated, and no match where it is not. ending: the
-# same, or nothing.
-Kind = Literal["number", "lead", "leads", "name", "text", "phrase", "known", "ending"]
+# number: digits. unit: "mmHg". lead: "V1". leads: "V1, V2 and V3". name: an identifier. text: stays as it
+# is. phrase: translated where it is known, else as it is. known: translated, and no match where it is not.
+# column: a known one of a few words. ending: known, or nothing.
+Kind = Literal["number", "unit", "lead", "leads", "name", "text", "phrase", "known", "column", "ending"]
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("n", "all", "partners", "seconds", "rate", "mv", "age", "row_age", "years"), "number"),
     **dict.fromkeys(("low", "high", "percent", "even", "value", "device"), "number"),
     "leads": "leads",
-    **dict.fromkeys(("lead", "first", "second"), "lead"),
+    **dict.fromkeys(("lead", "first", "second", "code"), "lead"),
     "task": "name",
+    "unit": "unit",
+    "column": "column",
     **dict.fromkeys(("label", "event", "other", "feature", "shown", "category", "view"), "phrase"),
     **dict.fromkeys(("names", "outcome"), "phrase"),
     **dict.fromkeys(("warning", "fault", "advice", "electrodes", "exchange", "parts"), "known"),
-    **dict.fromkeys(("sex", "row_sex", "alignment", "whom", "sure", "regularity", "p_waves"), "known"),
-    **dict.fromkeys(("frequency", "column", "reason", "score"), "known"),
+    **dict.fromkeys(("sex", "row_sex", "alignment", "whom", "sure", "p_waves", "risks"), "known"),
+    **dict.fromkeys(("frequency", "choice", "reason", "score", "regularity", "now_regularity"), "known"),
+    **dict.fromkeys(("leaning", "now_leaning", "grade", "now_grade", "moved", "contributions"), "known"),
     **dict.fromkeys(("also", "doubt", "by_when"), "ending"),
 }
 
@@ -181,7 +184,8 @@ SCORES = (
     "PREVENT, cardiovascular", "PREVENT, atherosclerotic", "PREVENT, heart failure",
     "{column} is {shown}, published for {low} to under {high} years",
     "{column} is {shown}, published for {category}",
-    "SCORE2", "SCORE2-OP", "WHO 2019", "PREVENT", "{score} ({n})", "{column} {n}", "heart failure",
+    "SCORE2", "SCORE2-OP", "WHO 2019", "PREVENT", "{score} ({n})", "{score}, {years} years",
+    "heart failure", "cardiovascular", "atherosclerotic",
     "a first atherosclerotic event (myocardial infarction, coronary death, stroke) or heart failure",
     "{score}: {percent} risk of {outcome} within {years} years",
 )  # fmt: skip
@@ -252,7 +256,8 @@ HINTS = (
     "write plain decimal numbers with points, a comma between cells, nothing for a missing sample",
     "write the file again", "export all leads at one sampling rate", "export one recording a file",
     "export one ECG, or the part you need; do not trust a small file that takes so long",
-    "export one ECG, or the part you need; do not trust a small file that grows so", "for example --set {example}",
+    "export one ECG, or the part you need; do not trust a small file that grows so",
+    "for example --set {example}",
     "at most {n} are read",
     "at most {n} bytes are read", "name one recording in it",
     "check the electrodes and the export; a flat or empty ECG cannot be read",
@@ -265,6 +270,51 @@ HINTS = (
     "restore it from a backup",
 )  # fmt: skip
 
+VERDICTS = (
+    "a normal ECG", "myocardial infarction", "ST or T wave change", "conduction disturbance", "hypertrophy",
+    "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
+    "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",
+    "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})",
+    "present: {names}", "cannot rule out: {names}", "none of what it looks for",
+    "{score}: {risks}", "{percent} % in {years} years", "{column}, {label}: looked at {where}",
+    "{column}, {label}: {contributions}", "{column} {choice}", "{column} {n}", "{column} {unit}",
+    "{column} (from the ECG file)",
+)  # fmt: skip
+
+CHANGES = (
+    "Nothing could be compared.", "No change beyond measurement error in {names}.", "the answers", "rhythm",
+    "ST",
+    "The two were answered by different bundles: answers are not compared",
+    "{label}: “{leaning}” before, “{now_leaning}” now", "Quality: {grade} before, {now_grade} now",
+    "Rhythm: {regularity} before, {now_regularity} now",
+    "P waves before the QRS: made out before, not now",
+    "P waves before the QRS: not made out before, made out now",
+    "{column}: {was} before, {now} now, but uncertain in one of them",
+    "{column}: {was} before, {now} now, but uncertain in both",
+    "{column}: {was} before, {now} now ({change})",
+    "ST in mV, before to now: {moved}", "{lead} {value} to {n}",
+)  # fmt: skip
+
+CLINIC = (
+    "the ECG cannot be drawn like that", "a speed, gain or start is no number",
+    "there is neither an ECG nor a value", "there is neither an ECG nor a row", "give one of them",
+    "give one of them, or both", "a clinical row belongs to one ECG, and there are several",
+    "this is too long", "at most {n} characters", "a kept answer is damaged",
+    "assess the case again, or restore a backup", "the folder of files refuses: {detail}",
+    "make room on the disk, or check the folder's permissions; nothing was changed",
+    "this needs the role {role}", "ask an admin of this server", "ask an administrator of this server",
+    "too many people sign in at this moment", "try again in a minute", "too many requests in a short time",
+    "wait a little", "wait a moment", "nobody has signed in",
+    "sign in, or open the address that CardioFusion printed when it started",
+    "check the address; it may have been deleted", "send less at a time",
+    "send fewer or smaller files at a time", "report it; nothing was lost", "CardioFusion made a mistake",
+    "not found", "there is no such page", "start at /", "try again", "this is no name", "this name is taken",
+    "choose another one", "2 to 64 letters, digits or . _ @ -", "a password has {low} to {high} characters",
+    "a password has more than a few different characters",
+    "a password holds neither the name nor that of this program",
+    "a sentence of your own is a good password",
+)  # fmt: skip
+
 _ROOMS: tuple[tuple[str, ...], ...] = (
     NOTICES,
     QUALITY,
@@ -275,6 +325,6 @@ _ROOMS: tuple[tuple[str, ...], ...] = (
     MISSING,
     MEASURED,
 )
-_ROOMS += (REASONS, SCORES, COLUMNS, CATEGORIES, REGIONS, ERRORS, HINTS)
+_ROOMS += (REASONS, SCORES, COLUMNS, CATEGORIES, REGIONS, ERRORS, HINTS, VERDICTS, CHANGES, CLINIC)
 
 PHRASES: tuple[str, ...] = tuple(dict.fromkeys(chain.from_iterable(_ROOMS)))

@@ -1,8 +1,12 @@
-"""The sheet on one printed A4 landscape page: what must be there, cut where it is long, true to scale."""
+"""The sheet on one printed A4 landscape page: what must be there, few lines of each, the ECG true to scale.
+
+A line that is too long ends in "…" (sheet.css), and what there is no room for is counted: both stand on the
+screen in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,32 +14,47 @@ from markupsafe import Markup
 
 from cardiofusion.records import Assessment, Recording
 from cardiofusion.report.layouts import LAYOUTS, STANDARD
+from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn
 from cardiofusion.report.paper import ecg_paper
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import PAPER_SECONDS
-from cardiofusion.report.verdicts import task_title
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import quantity, spoken
 from cardiofusion.serve.drawing import PaperChoice
+from cardiofusion.serve.gate import gate_reasons
 
-TRACE_MM = 250.0  # across the page; the names, pulses and margins beside it make 277 mm at most
-ROWS_MM = 96.0  # down the page for all rows
-MAX_WARNINGS, MAX_WORDS = 4, 150
-MAX_CONTRIBUTIONS, MAX_SCORES = 4, 3
+TRACE_MM = 250.0  # across the page; names, pulses and margins beside it make 277 mm at most
+ROWS_MM = 84.0  # down the page for all rows: 21, 14 or 7 mm each
+MAX_WARNINGS = 4
+ANSWER_LINES = 9  # each task heads its own
+MAX_BESIDE, MAX_MEASURED, MAX_CONTRIBUTIONS, MAX_SCORES, MAX_FIGURES = 5, 2, 3, 2, 2
+
+
+@dataclass(frozen=True)
+class PrintedAnswer:
+    """A task's first verdicts, what is pointed to before what is unlikely; closed: not on paper."""
+
+    task: str
+    closed: bool
+    proxy: bool
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
 class PrintedPage:
-    """warnings: identity first, each cut to MAX_WORDS; more: how many there is no room for. reasons, scores:
-    short lines. made: the bundle's date. ecg: at most PAPER_SECONDS, fewer where the speed needs more paper.
-    figures: waterfalls, where there is no ECG.
+    """warnings, answers: those there is room for; more_warnings, more_verdicts: how many more there are.
+
+    beside: rhythm, reasons and published scores, a line each. made: the bundle's date. ecg: at most
+    PAPER_SECONDS, fewer where the speed needs more paper. figures: waterfalls, where there is no ECG.
     """
 
     warnings: tuple[str, ...]
-    more: int
-    reasons: tuple[str, ...]
-    scores: tuple[str, ...]
+    more_warnings: int
+    answers: tuple[PrintedAnswer, ...]
+    more_verdicts: int
+    beside: tuple[str, ...]
     trained_on: str
     made: str
     ecg: Markup | None
@@ -44,29 +63,36 @@ class PrintedPage:
 
 def printed_page(assessment: Assessment, recording: Recording | None, choice: PaperChoice) -> PrintedPage:
     """What the printed page shows. choice: as on the screen."""
-    warnings = [cut(words) for words in assessment.warnings]
+    answers, more = _answers(assessment)
     return PrintedPage(
-        warnings=tuple(warnings[:MAX_WARNINGS]),
-        more=max(0, len(warnings) - MAX_WARNINGS),
-        reasons=tuple(_reasons(assessment)),
-        scores=tuple(_scores(assessment)),
+        warnings=assessment.warnings[:MAX_WARNINGS],
+        more_warnings=max(0, len(assessment.warnings) - MAX_WARNINGS),
+        answers=answers,
+        more_verdicts=more,
+        beside=tuple(_beside(assessment))[:MAX_BESIDE],
         trained_on=_trained_on(assessment.provenance.get("training_data") or ()),
         made=str(assessment.provenance.get("created") or "")[:10],
         ecg=None if recording is None else drawn(_draw(recording, choice.within(recording))),
-        figures=() if recording is not None else tuple(_figures(assessment)),
+        figures=() if recording is not None else tuple(_figures(assessment))[:MAX_FIGURES],
     )
 
 
-def cut(text: str, most: int = MAX_WORDS) -> str:
-    """The whole text, or as many whole words of it as there is room for."""
-    if len(text) <= most:
-        return text
-    return f"{text[: most - 1].rsplit(' ', 1)[0]} …"
+def _answers(assessment: Assessment) -> tuple[tuple[PrintedAnswer, ...], int]:
+    """Answers for ANSWER_LINES, and how many verdicts of open ones are left out."""
+    room, more, found = ANSWER_LINES, 0, []
+    for name, answer in assessment.tasks.items():
+        closed = bool(gate_reasons(name, assessment))
+        told = () if closed else verdicts(answer)
+        kept = told[: max(0, room - 1)]
+        more += len(told) - len(kept)
+        if room > 1:
+            found.append(PrintedAnswer(task_title(name), closed, answer.alignment != "matched", kept))
+        room -= 2 if closed else 1 + len(kept)
+    return tuple(found), more
 
 
 def _draw(recording: Recording, choice: PaperChoice) -> str:
-    rows = LAYOUTS[choice.layout].rows
-    n_rows = len(rows) + (choice.layout == STANDARD)
+    n_rows = len(LAYOUTS[choice.layout].rows) + (choice.layout == STANDARD)
     return ecg_paper(
         recording,
         layout=choice.layout,
@@ -78,16 +104,25 @@ def _draw(recording: Recording, choice: PaperChoice) -> str:
     )
 
 
-def _reasons(assessment: Assessment) -> list[str]:
-    lines = []
+def _beside(assessment: Assessment) -> Iterator[str]:
+    """The rhythm; of every open task where the model looked and what weighed most; published scores."""
+    if part := measured_part(assessment.measurements):
+        yield from part.lines[:MAX_MEASURED]
     for name, given in assessment.explanations.items():
-        gradcam, shap = given.get("gradcam") or {}, given.get("shap") or {}
-        if peaks := gradcam.get("peaks"):
-            lines.append(f"{task_title(name)}, {gradcam.get('target', '')}: looked at {'; '.join(peaks[:3])}")
-        if steps := shap.get("contributions"):
-            largest = sorted(steps, key=lambda step: -abs(step["contribution"]))[:MAX_CONTRIBUTIONS]
-            lines.append(f"{task_title(name)}, {shap.get('target', '')}: {', '.join(map(_step, largest))}")
-    return [cut(line) for line in lines]
+        if name in assessment.tasks and not gate_reasons(name, assessment):
+            yield from _reasons(given)
+    if scores := scores_part(assessment.scores):
+        lines = [line for group in scores.outcomes for line in group.lines]
+        yield from (f"{line.title}: {risk_words(line)}" for line in lines[:MAX_SCORES])
+
+
+def _reasons(given: Mapping[str, Any]) -> Iterator[str]:
+    gradcam, shap = given.get("gradcam") or {}, given.get("shap") or {}
+    if peaks := gradcam.get("peaks"):
+        yield f"the model looked at (for {gradcam.get('target', '')}): {'; '.join(peaks[:3])}"
+    if steps := shap.get("contributions"):
+        largest = sorted(steps, key=lambda step: -abs(step["contribution"]))[:MAX_CONTRIBUTIONS]
+        yield f"largest contributions (for {shap.get('target', '')}): {', '.join(map(_step, largest))}"
 
 
 def _step(step: Mapping[str, Any]) -> str:
@@ -95,27 +130,19 @@ def _step(step: Mapping[str, Any]) -> str:
     return f"{spoken(str(step['feature']))}{value} {step['contribution']:+.2f}".replace("-", "−")
 
 
-def _scores(assessment: Assessment) -> list[str]:
-    part = scores_part(assessment.scores)
-    if part is None:
-        return []
-    lines = [f"{line.title}: {risk_words(line)}" for group in part.outcomes for line in group.lines]
-    return lines[:MAX_SCORES]
-
-
 def _trained_on(data: Sequence[Mapping[str, Any]]) -> str:
-    """ "PTB-XL (466 patients), NHANES I with mortality (9,932)": what the tasks were learnt from."""
-    cohorts = [one for one in data if one.get("use", "cohort") == "cohort"]
-    named = [
+    """ "PTB-XL (466 patients), NHANES I with mortality (9,932 patients)": what the tasks were learnt from."""
+    named = {
         f"{one.get('name', '')} ({one['n_patients']:,} patients)"
         if one.get("n_patients")
-        else str(one.get("name", ""))
-        for one in cohorts
-    ]
-    return cut(", ".join(dict.fromkeys(named)))
+        else one.get("name", "")
+        for one in data
+        if one.get("use", "cohort") == "cohort"
+    }
+    return ", ".join(sorted(named))
 
 
-def _figures(assessment: Assessment) -> list[Markup]:
-    return [
-        drawn(waterfall(given["shap"])) for given in assessment.explanations.values() if given.get("shap")
-    ][:2]
+def _figures(assessment: Assessment) -> Iterator[Markup]:
+    for name, given in assessment.explanations.items():
+        if given.get("shap") and not gate_reasons(name, assessment):
+            yield drawn(waterfall(given["shap"]))

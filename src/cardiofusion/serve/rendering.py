@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 
 from cardiofusion import __version__
 from cardiofusion.records import NOTICE
@@ -23,7 +22,7 @@ THEMES = ("auto", "light", "dark")
 
 
 def page(request: Request, template: str, http_status: int = 200, **variables: Any) -> HTMLResponse:
-    """A template filled for whoever asks. Text is cleaned and escaped; only Markup passes as it is."""
+    """A template filled for whoever asks. Text is cleaned and escaped; what is HTML already passes."""
     said = language_of(request)
     actor = request.scope.get("state", {}).get("actor")
     shown = {
@@ -62,7 +61,7 @@ def environment(language: str) -> jinja2.Environment:
         loader=jinja2.PackageLoader("cardiofusion.serve"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else wording.clean(value),
+        finalize=lambda value: value if hasattr(value, "__html__") else wording.clean(value),
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

@@ -22,16 +22,21 @@ from cardiofusion.serve.directions import isolated, wrapped
 from cardiofusion.serve.phrases import KINDS, PHRASES, Kind
 
 MAX_TEXT = 2_000  # characters; nothing longer is looked up
-MAX_DEPTH = 4  # phrases in phrases
+MAX_DEPTH = 6  # phrases in phrases
 MAX_STEPS = 400  # sentences and parts looked up for one sentence
 MAX_ITEMS = 60  # of a list
+MAX_COLUMN = 80  # characters of a clinical column with its value
+MAX_UNKNOWN = 48  # characters of a part that may stay as it is: a label of somebody's own task
 JOINTS = ("; ", " · ", ", ")  # of lists whose items are phrases
+_RIGHT_TO_LEFT = str.maketrans(",;", "،؛")
 
+_PLAIN = re.compile(r"[^,;:]+")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[<>]?[+\-−]?\d+(?:[.,]\d+)*(?:e[+\-]?\d+)?%?")
 _LEAD = r"[A-Za-z][A-Za-z0-9]{0,11}"
 _SHAPES: Mapping[str, re.Pattern[str]] = {
     "number": _NUMBER,
+    "unit": re.compile(r"[A-Za-zµ°%][\w/%^.·*]{0,15}"),
     "lead": re.compile(_LEAD),
     "leads": re.compile(rf"{_LEAD}(?:, {_LEAD})*(?: and {_LEAD})*"),
     "name": re.compile(r"[\w.-]{1,64}"),
@@ -85,19 +90,23 @@ class Phrase:
         if not text.startswith(self.fixed[0]):
             return None
         for i, (name, fixed) in enumerate(zip(self.names, self.fixed[1:], strict=True), 1):
-            end = _end(text, place, KINDS.get(name, "text"), fixed, i == len(self.names))
+            end = _end(text, place, KINDS.get(name, "text"), fixed, len(self.names) - i)
             if end < place or not text.startswith(fixed, end):
                 return None
             found[name], place = text[place:end], end + len(fixed)
         return found if place == len(text) else None
 
 
-def _end(text: str, place: int, kind: Kind, fixed: str, last: bool) -> int:
-    """Where a part of `text` ends that begins at `place`, before `fixed`; -1 where none can be."""
+def _end(text: str, place: int, kind: Kind, fixed: str, left: int) -> int:
+    """Where a part of `text` ends that begins at `place`, before `fixed`; -1 where none can be.
+
+    left: parts after it. The last part is sought from the end: what stands before it may be several words.
+    """
     if kind in _SHAPES:
         shape = _SHAPES[kind].match(text, place)
         return -1 if shape is None else shape.end()
-    end = len(text) - len(fixed) if last else text.find(fixed, place)
+    find = text.rfind if left == 1 else text.find
+    end = find(fixed, place) if left else len(text) - len(fixed)
     return end if end > place or kind == "ending" else -1
 
 
@@ -132,29 +141,43 @@ def say(text: str, gettext: Gettext, rtl: bool = False, english: bool = False) -
     return Said(isolated(_spaced(said)) if rtl else _spaced(said))
 
 
-@dataclass
 class _Saying:
-    """One sentence's way into a language. steps: what it may still look up."""
+    """One sentence's way into a language."""
 
-    gettext: Gettext
-    rtl: bool
-    steps: int = MAX_STEPS
+    def __init__(self, gettext: Gettext, rtl: bool) -> None:
+        self.gettext = gettext
+        self.rtl = rtl
+        self._steps = MAX_STEPS
+        self._said: dict[str, str | None] = {}
 
     def sentence(self, text: str, depth: int) -> str | None:
-        """A sentence, or a list of such; None where it is not known."""
-        self.steps -= 1
-        if depth > MAX_DEPTH or self.steps < 0:
-            return None
+        """A sentence, or a list of such, once each; None where it is not known."""
         inner = text.strip()
-        before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if inner else ""
-        whole, by_word, rest = _known()
-        if (name := inner.replace("_", " ")) in whole or (name := inner) in whole:
-            return f"{before}{self.gettext(name)}{after}"
-        for phrase in (*by_word.get(inner.partition(" ")[0], ()), *rest):
-            said = self._filled(phrase, inner, depth)
+        if inner not in self._said:
+            self._steps -= 1
+            if depth > MAX_DEPTH or self._steps < 0:
+                return None
+            self._said[inner] = self._whole(inner) or self._composed(inner, depth)
+        said = self._said[inner]
+        return None if said is None or not inner else text.replace(inner, said, 1)
+
+    def _whole(self, text: str) -> str | None:
+        """A sentence without parts; a name as it is written in code, or with a capital, is the same."""
+        whole = _known()[0]
+        if text in whole:
+            return self.gettext(text)
+        if (name := text.replace("_", " ")) in whole:
+            return self.gettext(name)
+        name = text[:1].lower() + text[1:]
+        return _begun(self.gettext(name)) if name in whole else None
+
+    def _composed(self, text: str, depth: int) -> str | None:
+        _, by_word, rest = _known()
+        for phrase in (*by_word.get(text.partition(" ")[0], ()), *rest):
+            said = self._filled(phrase, text, depth)
             if said is not None:
-                return f"{before}{said}{after}"
-        return self._listed(inner, depth)
+                return said
+        return self._listed(text, depth)
 
     def _filled(self, phrase: Phrase, text: str, depth: int) -> str | None:
         parts = phrase.parts(text)
@@ -169,7 +192,7 @@ class _Saying:
         """Each part said, None where it had to be known and is not."""
         for name, part in parts.items():
             kind = KINDS.get(name, "text")
-            if kind in ("number", "lead", "name"):
+            if kind in ("number", "unit", "lead"):
                 yield name, part
             elif kind == "leads":
                 yield name, self._leads(part)
@@ -179,9 +202,11 @@ class _Saying:
                 yield name, self._part(part, kind, depth)
 
     def _part(self, part: str, kind: str, depth: int) -> str | None:
-        """A phrase in a phrase: "known" has to be one; a "phrase" that is none stays as it is."""
+        """A phrase in a phrase: "known" has to be one; a short "phrase" or "name" that is none stays."""
+        if kind == "column" and (len(part) > MAX_COLUMN or not _PLAIN.fullmatch(part)):
+            return None
         said = self.sentence(part, depth + 1) if part.strip() else part
-        if said is None and kind == "phrase":
+        if said is None and kind in ("phrase", "name") and len(part) <= MAX_UNKNOWN:
             return wrapped(part) if self.rtl else part
         return said
 
@@ -199,8 +224,13 @@ class _Saying:
             if len(items) == 1:
                 continue
             said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
-            return joint.join(map(str, said)) if None not in said else None
+            joined = joint.translate(_RIGHT_TO_LEFT) if self.rtl else joint
+            return joined.join(map(str, said)) if None not in said else None
         return None
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _spaced(text: str) -> str:

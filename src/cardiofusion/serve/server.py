@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
@@ -46,7 +47,7 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         if error.code == "serve.running" and browser and _open_running(settings, say):
             return
         raise
-    with taken as lock:
+    with _ending_well(), taken as lock:
         listening = _listen(settings)
         settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
@@ -76,6 +77,26 @@ def _open_running(settings: Settings, say: Callable[[str], None]) -> bool:
 def _open(page: str) -> None:
     with suppress(webbrowser.Error):
         webbrowser.open(page)
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open would stay so, and the key too.
+
+    uvicorn has its own handlers while it serves, and afterwards raises the signal again for ours.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise SystemExit(0)
 
 
 @contextmanager

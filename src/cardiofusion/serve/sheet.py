@@ -19,6 +19,7 @@ from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import (
     GRADE_WORDS,
     PAPER_SECONDS,
+    ReasonPart,
     heated_task,
     made_from,
     named,
@@ -32,14 +33,16 @@ from cardiofusion.report.sheet import (
 from cardiofusion.report.tables import Table
 from cardiofusion.report.verdicts import Verdict, task_title, verdicts
 from cardiofusion.report.wording import number, spoken
-from cardiofusion.runtime.admission import DISTRUST
 from cardiofusion.serve.drawing import PaperChoice, draw_ecg
+from cardiofusion.serve.gate import IDENTITY, gate_reasons, identity_alerts, plain_warnings
+from cardiofusion.serve.language import translator
 from cardiofusion.serve.printed import printed_page
+from cardiofusion.serve.saying import Said
 
-IDENTITY = "WRONG PATIENT?"  # how a warning begins where ECG and row are of two people
 LONGER = 0.5  # s beyond what one sheet shows, from which a start can be chosen
 
-Say = Callable[[str], str]
+
+Say = Callable[[str], Said]
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,20 @@ class SimilarCase:
 
 @dataclass(frozen=True)
 class AnswerView:
-    """One task's answer. gate: why it stays closed until asked for; proxy: words for proxy pairs."""
+    """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
+    people. coverage, error: what the set promises, and what is left to 100, in per cent. proxy: words where
+    the bundle learnt from pairs that are not of one person.
+    """
 
     task: str
     verdicts: tuple[Verdict, ...]
     gate: tuple[str, ...]
+    whose: bool
     proxy: str
     made_from: str
     guarantee: str
     coverage: str
+    error: str
     views: Table | None
 
 
@@ -88,21 +96,21 @@ def sheet_context(
     earlier: tuple[Assessment, Recording | None] | None = None,
     similar: Sequence[SimilarCase] = (),
     assessed: str = "",
-    say: Say = str,
+    say: Say | None = None,
 ) -> dict[str, Any]:
     """All variables of sheet.html.
 
     recording: the ECG to draw, None where there was none. earlier: the same patient's previous ECG. assessed:
-    when, in words. say: an English sentence of ours in the reader's language. Raises InputError "serve.paper"
-    for what no paper has.
+    when, in words. say: an English sentence of ours in the reader's language; without it they stay English.
+    Raises InputError "serve.paper" for what no paper has.
     """
     choice = PaperChoice(layout, speed, gain, start)
     choice = choice if recording is None else choice.within(recording)
-    heated = heated_task(assessment) if recording else None
+    heated = _heated(assessment, recording)
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
     answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
     return {
-        "say": say,
+        "say": say or translator("en").say,
         "assessed": assessed,
         "notice": assessment.notice,
         "who": who_facts(assessment, recording),
@@ -130,6 +138,12 @@ def sheet_context(
     }
 
 
+def _heated(assessment: Assessment, recording: Recording | None) -> str | None:
+    """The task whose Grad-CAM is on the trace; none where its answer is closed."""
+    name = heated_task(assessment) if recording else None
+    return None if name is None or gate_reasons(name, assessment) else name
+
+
 def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple[str, str]]:
     """(what, value) of the person and the record: "patient", "age", "sex", "record", "recorded"."""
     facts = named(assessment.patient, recording)
@@ -144,54 +158,36 @@ def who_facts(assessment: Assessment, recording: Recording | None) -> list[tuple
     return [(name, str(value)) for name, value in given.items() if value]
 
 
-def identity_alerts(assessment: Assessment) -> tuple[str, ...]:
-    """What says that ECG and row are of two people, without the call that heads it."""
-    return tuple(
-        words.removeprefix(IDENTITY).strip() for words in assessment.warnings if words.startswith(IDENTITY)
-    )
-
-
-def plain_warnings(assessment: Assessment) -> tuple[str, ...]:
-    """All others, in their order."""
-    return tuple(words for words in assessment.warnings if not words.startswith(IDENTITY))
-
-
-def gate_reasons(task: str, assessment: Assessment) -> tuple[str, ...]:
-    """Why a task's answer stays closed until it is asked for: the bundle does not know such patients, or
-    it is not sure whose ECG and row these are. A warning that names a task closes that task alone.
-    """
-    reasons = [f"{IDENTITY} {words}" for words in identity_alerts(assessment)]
-    for words in plain_warnings(assessment):
-        of, _, rest = words.partition(": ")
-        if DISTRUST in words and (of == task or of not in assessment.tasks):
-            reasons.append(rest if of == task else words)
-    return tuple(reasons)
-
-
 def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
     """What was absent, what it was about without its prefix ("height" for "row.height")."""
     return [(spoken(name.split(".", 1)[-1]), words) for name, words in assessment.missing.items()]
 
 
 def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
+    gate = gate_reasons(name, assessment)
     return AnswerView(
         task=task_title(name),
         verdicts=verdicts(answer),
-        gate=gate_reasons(name, assessment),
+        gate=gate,
+        whose=any(words.startswith(IDENTITY) for words in gate),
         proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
         made_from=made_from(answer),
         guarantee=answer.guarantee,
         coverage=f"{100 * answer.coverage:g}",
+        error=f"{100 - 100 * answer.coverage:.3g}",
         views=view_table(answer),
     )
 
 
-def _reasons(assessment: Assessment) -> list[Any]:
+def _reasons(assessment: Assessment) -> list[tuple[ReasonPart, tuple[str, ...]]]:
+    """Each task's reasons, with what keeps them closed."""
     made = (
         (name, reason_part(name, assessment.tasks.get(name), given))
         for name, given in assessment.explanations.items()
     )
-    return [replace(part, task=task_title(name)) for name, part in made if part]
+    return [
+        (replace(part, task=task_title(name)), gate_reasons(name, assessment)) for name, part in made if part
+    ]
 
 
 def _earlier(

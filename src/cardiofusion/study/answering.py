@@ -146,7 +146,14 @@ def calibrate_views(
     return {
         view: {
             target: _calibrate(
-                target, logits[view][:, k], outcome[:, k], weight, groups.probability, conformal, coverage
+                target,
+                logits[view][:, k],
+                outcome[:, k],
+                weight,
+                patient_ids,
+                groups.probability,
+                conformal,
+                coverage,
             )
             for k, target in enumerate(task.targets)
         }
@@ -180,13 +187,14 @@ def _calibrate(
     logit: NDArray[np.float64],
     outcome: NDArray[np.float32],
     weight: Weight,
+    patient_ids: NDArray[np.str_],
     probability_rows: NDArray[np.intp],
     conformal_rows: NDArray[np.intp],
     coverage: float,
 ) -> TargetCalibration:
     known = np.isfinite(logit)
     p, c = probability_rows[known[probability_rows]], conformal_rows[known[conformal_rows]]
-    probability = fit_probability(logit[p], outcome[p], _of(weight, p))
+    probability = fit_probability(logit[p], outcome[p], _of(weight, p), patient_ids[p])
     sets = calibrate(target, probability.apply(logit[c]), outcome[c], coverage, _of(weight, c))
     return TargetCalibration(probability, sets)
 

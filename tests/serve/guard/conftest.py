@@ -24,7 +24,7 @@ from cardiofusion.serve.audit import Audit
 from cardiofusion.serve.guard import Accounts, Actor, guarded, new_token, require, router, server_config
 from cardiofusion.serve.guard.passwords import Passwords
 from cardiofusion.serve.settings import Settings
-from cardiofusion.serve.store.database import open_database
+from cardiofusion.serve.store.migrating import open_database
 
 PASSWORD = "correct horse battery"
 QUICK = Passwords(memory_kib=64, passes=1)  # argon2id all the same: what it costs is tested elsewhere

@@ -77,7 +77,7 @@ def test_strangers_see_nothing_not_even_what_exists(clinic, client_of, path):
     assert set(problem.json()) == {"type", "title", "status", "detail", "code", "hint"}
     page = client.get(path, headers={"accept": "text/html"})
     assert page.status_code == 401
-    assert "<h1>this page needs the key of this start</h1>" in page.text
+    assert "This page needs the key of this start" in page.text
 
 
 def test_what_is_open_without_a_key(clinic, client_of):

@@ -66,15 +66,20 @@ def case_bundle(
     assessment: Assessment | None,
     recording: Recording | None = None,
     kind: BundleKind = "collection",
+    base: str | None = None,
 ) -> Json:
     """One case whole: Patient, RiskAssessments, Observations, the ECG where it is given.
 
-    kind: "transaction" is ready to be posted to another server, which gives ids of its own.
+    kind: "transaction" is ready to be posted to another server, which gives ids of its own. base: the
+    address of the server that keeps the case, by which its resources are then called.
     """
     found = [patient_of(case)]
     for one in listed(case, assessment, lambda: recording):
         if recording is not None or one.id != ecg_id(case):
             found.append(one.make())
+    if base is not None:
+        entries = [{"fullUrl": f"{base}/{one['resourceType']}/{one['id']}", "resource": one} for one in found]
+        return {"resourceType": "Bundle", "type": kind, "entry": entries}
     if recording is None:
         _forget(found, f"Observation/{ecg_id(case)}")
     return _bundle(kind, found)

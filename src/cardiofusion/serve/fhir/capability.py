@@ -1,4 +1,4 @@
-"""What this server can do, as CapabilityStatement and OperationDefinition; a test holds both to the routes."""
+"""What this server can do, as CapabilityStatement and OperationDefinition; tests hold both to the routes."""
 
 from __future__ import annotations
 

@@ -15,11 +15,14 @@ from datetime import date
 from typing import Any
 
 from cardiofusion.readers.details import MAX_AGE
+from cardiofusion.readers.fhir import recognises
+from cardiofusion.readers.format import HEAD_BYTES
 from cardiofusion.records import ClinicalError, ClinicalSchema, InputError, conversion_factor
 from cardiofusion.serve.fhir.terms import BLOOD_PRESSURE, CLINICAL_CODES, LOINC, Clinical, Json, column_unit
 from cardiofusion.serve.fhir.wire import HINT, object_of, objects, text_of
 
 MAX_PARAMETERS = 200
+MAX_NAME = 256  # characters of a patient's number
 YEAR = 365.25  # days
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _VALUES = ("valueDecimal", "valueInteger", "valueString", "valueCode", "valueBoolean")
@@ -85,6 +88,18 @@ def question_about(
     return question
 
 
+def ecg_bytes(observation: Json, sent: bytes = b"") -> bytes:
+    """An ECG as a file that its reader recognises by its first bytes: as it was sent, where it is one.
+
+    JSON has no order, so a client may put the type after a megabyte of samples; then the same goes first.
+    """
+    if recognises(sent[:HEAD_BYTES]):
+        return sent
+    parts = sorted(objects(observation, "component"), key=lambda part: "valueSampledData" not in part)
+    first: Json = {"resourceType": "Observation", **({"component": parts} if parts else {})}
+    return json.dumps(first | {key: value for key, value in observation.items() if key not in first}).encode()
+
+
 def is_ecg(observation: Json) -> bool:
     """Whether an Observation holds samples."""
     return any("valueSampledData" in part for part in (observation, *objects(observation, "component")))
@@ -116,7 +131,7 @@ def _observation(question: Question, observation: Json, schema: ClinicalSchema) 
     if is_ecg(observation):
         if question.ecg is not None:
             raise InputError("fhir.parameters", "there is more than one ECG", "assess one ECG at a time")
-        question.ecg = json.dumps(observation).encode()
+        question.ecg = ecg_bytes(observation)
         question.taken = _day(text_of(observation, "effectiveDateTime")[:10])
         return
     for part, clinical, code in _clinical_parts(observation):
@@ -191,7 +206,10 @@ def _column(question: Question, part: Json, schema: ClinicalSchema) -> None:
 
 def _patient(question: Question, patient: Json, schema: ClinicalSchema, today: date) -> None:
     numbers = [text_of(one, "value") for one in objects(patient, "identifier")]
-    question.identifiers += [name for name in (*numbers, text_of(patient, "id")) if name]
+    names = [name for name in (*numbers, text_of(patient, "id")) if name]
+    if any(len(name) > MAX_NAME for name in names):
+        raise InputError("fhir.value", "an identifier is too long", f"at most {MAX_NAME} characters")
+    question.identifiers += names
     gender = text_of(patient, "gender")
     if gender in ("female", "male") and "sex" in schema.names:
         _put(question, schema, "sex", gender)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -50,8 +51,6 @@ def known_case(clinic: Clinic, case_id: str, kind: str) -> Case:
 
 def find_patient(clinic: Clinic, patient_id: str) -> Json:
     """A Patient by id, also one known by nothing but a case. Raises FhirError "fhir.unknown"."""
-    if not _CASE.fullmatch(patient_id):
-        raise unknown("Patient")
     newest = next(cases_of(clinic.store, patient_id), None)
     if newest is None:
         raise unknown("Patient")
@@ -77,24 +76,25 @@ def patient_page(store: Store, patient: Patient) -> Json:
 
 
 def cases_of(store: Store, patient_id: str) -> Iterator[Case]:
-    """A patient's cases, the newest first, without what the system answered."""
-    page = 1
-    while True:
-        found, total = store.search(Search(patient=patient_id, page=page))
-        yield from found
-        if page * PAGE >= total:
-            break
-        page += 1
-    if total == 0:
-        yield from _nameless(store, patient_id)
+    """A patient's cases, the newest ECG first, without what the system answered."""
+    if not _CASE.fullmatch(patient_id):
+        return
+    cases, total = store.search(Search(patient=patient_id))
+    for page in range(2, -(-total // PAGE) + 1):
+        cases += store.search(Search(patient=patient_id, page=page))[0]
+    yield from sorted(cases or _nameless(store, patient_id), key=_when, reverse=True)
 
 
-def _nameless(store: Store, case_id: str) -> Iterator[Case]:
+def _when(case: Case) -> datetime:
+    """When the ECG was taken; when it was kept, where no ECG says so."""
+    return (case.recorded or case.created).replace(tzinfo=None)
+
+
+def _nameless(store: Store, case_id: str) -> list[Case]:
     """The case by which a patient without a number is called."""
     with store.begin() as connection:
         case = connection.get(Case, case_id)
-    if case is not None and case.patient_id is None:
-        yield store.case(case_id)
+    return [store.case(case_id)] if case is not None and case.patient_id is None else []
 
 
 def resources_of(clinic: Clinic, case: Case) -> Iterator[Listed]:

@@ -10,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from cardiofusion.records import CardioFusionError, StorageError
+from cardiofusion.records import CardioFusionError, InputError, StorageError
 from cardiofusion.serve.fhir.terms import Json
 from cardiofusion.serve.fhir.wire import MAX_BODY_BYTES, MEDIA_TYPE, TAKEN_TYPES, resource_bytes
 
 # Our codes -> (status, issue type of FHIR); what stands for none is "invalid".
 _KNOWN: Mapping[str, tuple[int, str]] = {
+    "access.role": (403, "forbidden"),
     "serve.unknown": (404, "not-found"),
     "fhir.unknown": (404, "not-found"),
     "fhir.json": (400, "structure"),
@@ -36,7 +37,7 @@ _BY_STATUS: Mapping[int, str] = {
 }  # fmt: skip
 
 
-class FhirError(CardioFusionError):
+class FhirError(InputError):
     """A request that this server does not take: an address, a format, a search."""
 
 

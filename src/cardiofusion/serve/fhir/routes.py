@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +17,7 @@ from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.desk import answered
 from cardiofusion.serve.fhir.bundles import Listed, case_bundle
 from cardiofusion.serve.fhir.capability import OFFERED, assess_operation, capability_statement
-from cardiofusion.serve.fhir.incoming import Question, is_ecg, read_question
+from cardiofusion.serve.fhir.incoming import Question, ecg_bytes, is_ecg, read_question
 from cardiofusion.serve.fhir.lookup import (
     assessment_of,
     cases_of,
@@ -117,32 +118,21 @@ def resources(request: Request) -> FhirResponse:
 @router.post("/Observation", dependencies=CLINICIAN, status_code=201)
 async def create(request: Request) -> FhirResponse:
     """Keep an ECG; it stands on the worklist, and the desk assesses it."""
-    clinic: Clinic = request.app.state.clinic
-    body = await body_of(request)
-    document = parse_resource(body)
-    if document["resourceType"] != "Observation" or not is_ecg(document):
-        raise InputError("fhir.ecg", "the body is no Observation with SampledData", HINT)
-    question = Question(ecg=body, identifiers=await run_in_threadpool(_subject_of, clinic, document))
-    case, recording = await run_in_threadpool(_keep, clinic, question)
-    _accepted(request, case)
-    created = ecg_observation(case, recording)
-    clinic.desk.submit(case.id)
-    location = f"{_base(request)}/Observation/{ecg_id(case)}"
-    return FhirResponse(created, 201, {"Location": location})
+    if "if-none-exist" in request.headers:
+        raise FhirError("fhir.search", "conditional create is not offered", "search first, then create")
+    return await run_in_threadpool(_create, request, await body_of(request))
 
 
 @router.post("/$assess", dependencies=CLINICIAN)
 async def assess(request: Request) -> FhirResponse:
     """Assess an ECG, clinical values, or both; nothing is kept unless asked for."""
     clinic: Clinic = request.app.state.clinic
-    question = read_question(parse_resource(await body_of(request)), clinic.columns, date.today())
-    if question.ecg is None and not question.row:
-        raise InputError("input.nothing", "there is neither an ECG nor a clinical value", HINT)
+    question = await run_in_threadpool(_question, clinic, await body_of(request))
     bundle = await (_assess_and_keep(request, question) if question.keep else _assess_only(clinic, question))
     if question.unused:
         words = f"not used, for neither the bundle nor a score asks for it: {', '.join(question.unused)}"
         told = outcome("informational", words, severity="information")
-        bundle["entry"].append({"fullUrl": f"urn:cardiofusion:outcome:{new_id()}", "resource": told})
+        bundle["entry"].append({"fullUrl": uuid4().urn, "resource": told})
     return FhirResponse(bundle)
 
 
@@ -152,6 +142,26 @@ def nothing(request: Request) -> FhirResponse:
     raise FhirError("fhir.unsupported" if request.method != "GET" else "fhir.unknown",
         f"{request.method} is not offered there", "GET /fhir/metadata lists all that is",
     )  # fmt: skip
+
+
+def _create(request: Request, body: bytes) -> FhirResponse:
+    """In a thread: an ECG of a megabyte a lead is not parsed in passing."""
+    clinic: Clinic = request.app.state.clinic
+    document = parse_resource(body)
+    if document["resourceType"] != "Observation" or not is_ecg(document):
+        raise InputError("fhir.ecg", "the body is no Observation with SampledData", HINT)
+    question = Question(ecg=ecg_bytes(document, body), identifiers=_subject_of(clinic, document))
+    case, recording = _keep(request, question)
+    clinic.desk.submit(case.id)
+    location = f"{_base(request)}/Observation/{ecg_id(case)}"
+    return FhirResponse(ecg_observation(case, recording), 201, {"Location": location})
+
+
+def _question(clinic: Clinic, body: bytes) -> Question:
+    question = read_question(parse_resource(body), clinic.columns, date.today())
+    if question.ecg is None and not question.row:
+        raise InputError("input.nothing", "there is neither an ECG nor a clinical value", HINT)
+    return question
 
 
 async def _assess_only(clinic: Clinic, question: Question) -> Json:
@@ -172,24 +182,25 @@ async def _assess_only(clinic: Clinic, question: Question) -> Json:
 
 async def _assess_and_keep(request: Request, question: Question) -> Json:
     clinic: Clinic = request.app.state.clinic
-    case, _ = await run_in_threadpool(_keep, clinic, question)
-    _accepted(request, case)
+    case, _ = await run_in_threadpool(_keep, request, question)
     await asyncio.wrap_future(clinic.desk.submit(case.id, urgent=True))
 
     def look() -> Json:
         kept = clinic.store.case(case.id)
-        return case_bundle(kept, assessment_of(kept))
+        return case_bundle(kept, assessment_of(kept), base=_base(request))
 
     return await run_in_threadpool(look)
 
 
-def _keep(clinic: Clinic, question: Question) -> tuple[Case, Recording | None]:
+def _keep(request: Request, question: Question) -> tuple[Case, Recording | None]:
     """Take a case in. Its ECG is read first: what cannot be read is refused, not kept."""
+    clinic: Clinic = request.app.state.clinic
     files = {} if question.ecg is None else {ECG_FILE: question.ecg}
     recording = clinic.desk.read(files) if files else None
     named = None if recording is None else recording.patient_id
     number = question.number or named
     kept = clinic.store.accept(files, question.about(named), source="fhir", patient=number)
+    clinic.audit.write(request.state.actor.name, "case.accept", kept, through="fhir")
     return clinic.store.case(kept), recording
 
 
@@ -211,7 +222,11 @@ def _matching(request: Request, search: Asked, kind: str, patient_id: str) -> It
     clinic: Clinic = request.app.state.clinic
     codes = token(search.of("code")) if search.of("code") else None
     for case in cases_of(clinic.store, patient_id):
-        for one in resources_of(clinic, clinic.store.case(case.id)):
+        try:
+            whole = clinic.store.case(case.id)
+        except InputError:  # deleted meanwhile
+            continue
+        for one in resources_of(clinic, whole):
             if one.kind == kind and (codes is None or one.is_any_of(codes)):
                 yield one
 
@@ -226,10 +241,6 @@ def _patient_maker(request: Request, found: Patient) -> Callable[[], Json]:
 
 def _seen(request: Request, subject: str) -> None:
     request.app.state.clinic.audit.write(request.state.actor.name, "case.view", subject, through="fhir")
-
-
-def _accepted(request: Request, case: Case) -> None:
-    request.app.state.clinic.audit.write(request.state.actor.name, "case.accept", case.id, through="fhir")
 
 
 def _base(request: Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from cardiofusion.records import InputError
@@ -25,7 +26,7 @@ def parse_resource(content: bytes) -> Json:
 
 
 def parse_object(content: bytes) -> Json:
-    """A JSON object. Raises InputError "fhir.json": no JSON, no object, too deep."""
+    """A JSON object. Raises InputError "fhir.json": no JSON, no object, too deep, text that is none."""
     try:
         document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -34,6 +35,8 @@ def parse_object(content: bytes) -> Json:
         raise InputError("fhir.json", "the body is no JSON object", HINT)
     if _depth(document) > MAX_DEPTH:
         raise InputError("fhir.json", "the body is nested too deeply", HINT)
+    if b"\\u" in content and not all(map(_is_text, _texts(document))):
+        raise InputError("fhir.json", "the body holds what is no text", HINT)
     return document
 
 
@@ -58,6 +61,23 @@ def text_of(parent: Any, key: str) -> str:
     """A string element without space around it; empty where it is something else."""
     value = parent.get(key) if isinstance(parent, dict) else None
     return value.strip() if isinstance(value, str) else ""
+
+
+def _texts(document: Any) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _texts(value)
+
+
+def _is_text(text: str) -> bool:
+    """Escapes can say what is no text: half a character, or NUL, which a database may not take."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _no_number(text: str) -> float:

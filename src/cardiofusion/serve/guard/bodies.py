@@ -40,7 +40,7 @@ class Bodies:
         limit = self._limit(scope)
         declared = header(scope, "content-length") or "0"
         if not declared.isdecimal() or int(declared) > limit:
-            await too_large(limit)(scope, send)
+            await too_large(limit)(scope, receive, send)
             return
         body = _Body(receive, send, limit, self._pace)
         try:
@@ -49,7 +49,7 @@ class Bodies:
             if body.refusal is None:
                 raise
         if body.refusal is not None and not body.answered:
-            await body.refusal(scope, send)
+            await body.refusal(scope, receive, send)
 
 
 def too_large(limit: int) -> Refusal:

@@ -53,7 +53,7 @@ class Crowds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         wait = self._buckets.take(client(scope))
         if wait:
-            return await too_often(wait)(scope, send)
+            return await too_often(wait)(scope, receive, send)
         return await self._app(scope, receive, send)
 
 
@@ -88,6 +88,7 @@ def only_http(guard: ASGIApp, app: ASGIApp) -> ASGIApp:
     """The server's start and stop go to the app, requests to the guard, and there are no web sockets."""
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app  # as the framework has it: refusals are pages, in the reader's language
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["type"] == "http":

@@ -22,6 +22,8 @@ LONGEST = timedelta(hours=12)  # a shift
 NOTED_EVERY = timedelta(minutes=1)  # using a session need not be written down at every request
 MAX_TOKEN_DAYS = 366
 
+Opening = Callable[[], AbstractContextManager[Connection]]
+
 
 @dataclass(frozen=True)
 class TokenShown:
@@ -33,12 +35,10 @@ class TokenShown:
 
 
 class Credentials:
-    """begin: opens a transaction. clock: this moment, UTC."""
+    """begin, look: open a transaction that may write, or reads only. clock: this moment, UTC."""
 
-    def __init__(
-        self, begin: Callable[[], AbstractContextManager[Connection]], clock: Callable[[], datetime] = now
-    ) -> None:
-        self._begin, self._clock = begin, clock
+    def __init__(self, begin: Opening, look: Opening, clock: Callable[[], datetime] = now) -> None:
+        self._begin, self._look, self._clock = begin, look, clock
 
     def new_session(self, account_id: str, replaces: str | None = None) -> str:
         """A session's secret for the cookie. replaces: the secret a browser had before, which ends."""
@@ -55,26 +55,22 @@ class Credentials:
     def session_actor(self, secret: str) -> Actor | None:
         """Whose session it is; None where it ended, was idle for too long, or never was."""
         moment, ours = self._clock(), Session.token_hash == hashed(secret)
-        with self._begin() as connection:
+        with self._look() as connection:
             found = connection.execute(select(Session, Account).join(Account).where(ours)).first()
-            if found is None:
-                return None
-            session, account = found
-            if account.disabled or moment - session.used > IDLE or moment - session.created > LONGEST:
-                connection.execute(delete(Session).where(ours))
-                return None
-            if moment - session.used > NOTED_EVERY:
-                # Not through the object: the session may have ended meanwhile, and stays ended.
+        if found is None:
+            return None
+        session, account = found
+        if account.disabled or moment - session.used > IDLE or moment - session.created > LONGEST:
+            self.end_session(secret)
+            return None
+        if moment - session.used > NOTED_EVERY:
+            with self._begin() as connection:  # where it ended meanwhile, nothing is there to be updated
                 connection.execute(update(Session).where(ours).values(used=moment))
-            return Actor(account.name, account.role, account.id)
+        return Actor(account.name, account.role, account.id)
 
     def end_session(self, secret: str) -> None:
         with self._begin() as connection:
             connection.execute(delete(Session).where(Session.token_hash == hashed(secret)))
-
-    def end_sessions(self, account_id: str) -> None:
-        with self._begin() as connection:
-            connection.execute(delete(Session).where(Session.account_id == account_id))
 
     def new_token(self, account_id: str, name: str, days: int) -> str:
         """An API token, told this once. Raises InputError "accounts.token" for a lifetime out of range."""
@@ -96,7 +92,7 @@ class Credentials:
     def tokens(self, account_id: str) -> list[TokenShown]:
         """An account's API tokens, the oldest first."""
         found = select(ApiToken).where(ApiToken.account_id == account_id).order_by(ApiToken.created)
-        with self._begin() as connection:
+        with self._look() as connection:
             return [
                 TokenShown(token.name, token.created, token.expires) for token in connection.scalars(found)
             ]
@@ -112,7 +108,7 @@ class Credentials:
     def token_actor(self, secret: str) -> Actor | None:
         """Whose API token it is; None where it expired, or never was."""
         query = select(ApiToken.expires, Account).join(Account).where(ApiToken.token_hash == hashed(secret))
-        with self._begin() as connection:
+        with self._look() as connection:
             found = connection.execute(query).first()
         if found is None or found[1].disabled or (found[0] is not None and found[0] <= self._clock()):
             return None

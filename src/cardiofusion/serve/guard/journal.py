@@ -46,7 +46,7 @@ class Journal:
         except Exception as error:  # noqa: BLE001  # the server's own log would print the message
             LOG.error("%s failed: %s", request_id, place_of(error))
             if not status:
-                await FAILED(scope, noting)
+                await FAILED(scope, receive, noting)
         finally:
             spent = 1000 * (time.perf_counter() - began)
             LOG.info("%s %s %d %.1f ms %s", method_of(scope), route_of(scope), status, spent, request_id)

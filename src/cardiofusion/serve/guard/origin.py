@@ -27,7 +27,7 @@ class Origins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if bearer(scope) is None and not own(scope):
-            return await CROSS_SITE(scope, send)
+            return await CROSS_SITE(scope, receive, send)
         return await self._app(scope, receive, send)
 
 

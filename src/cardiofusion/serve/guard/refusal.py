@@ -1,25 +1,27 @@
-"""How the guard says no: problem+json (RFC 9457) to programs, a page to people; nothing of what was sent."""
+"""How the guard says no: problem+json (RFC 9457) to programs, an OperationOutcome to those that speak FHIR,
+a page to people; nothing of what was sent.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cardiofusion.serve.guard.request import header
+from cardiofusion.serve.rendering import page
 
 PROGRAM_PATHS = ("/api/", "/fhir", "/cds-services", "/health")
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} - CardioFusion</title><link rel="stylesheet" href="/static/app.css"></head>
-<body><main class="refusal"><h1>{message}</h1><p>{hint}</p><p><a href="/">CardioFusion</a></p></main></body>
-</html>
-"""
+PROBLEM = "application/problem+json"
+FHIR_PATH = "/fhir/"
+FHIR = "application/fhir+json"
+# Types of an OperationOutcome's issue (FHIR R4, IssueType).
+ISSUES = {401: "login", 403: "forbidden", 404: "not-found", 408: "timeout", 413: "too-long", 429: "throttled"}
 
 
 @dataclass(frozen=True)
@@ -33,30 +35,31 @@ class Refusal:
     fields: tuple[tuple[str, str], ...] = ()
     closes: bool = False
 
-    async def __call__(self, scope: Scope, send: Send) -> None:
-        for_people = wants_page(scope)
-        content = self._page() if for_people else self._problem()
-        fields = [
-            ("content-type", "text/html; charset=utf-8" if for_people else "application/problem+json"),
-            ("content-length", str(len(content))),
-            *self.fields,
-            *([("connection", "close")] if self.closes else []),
-        ]
-        headers = [(name.encode(), value.encode()) for name, value in fields]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        speaks_fhir = scope["path"].startswith(FHIR_PATH)
+        answer = (
+            self._page(scope) if wants_page(scope) else self._outcome() if speaks_fhir else self._problem()
+        )
+        answer.headers.update(dict(self.fields))
+        if self.closes:
+            answer.headers["connection"] = "close"
+        await answer(scope, receive, send)
 
-    @property
-    def title(self) -> str:
-        return HTTPStatus(self.status).phrase
+    def _problem(self) -> Response:
+        fields: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(self.status).phrase}
+        fields |= {"status": self.status, "detail": self.message, "code": self.code, "hint": self.hint}
+        return Response(json.dumps(fields), self.status, media_type=PROBLEM)
 
-    def _problem(self) -> bytes:
-        fields = {"type": "about:blank", "title": self.title, "status": self.status}
-        return json.dumps(fields | {"detail": self.message, "code": self.code, "hint": self.hint}).encode()
+    def _outcome(self) -> Response:
+        details = {"text": f"{self.message} ({self.hint})"}
+        issue = {"severity": "error", "code": ISSUES.get(self.status, "security"), "details": details}
+        document = {"resourceType": "OperationOutcome", "issue": [issue]}
+        return Response(json.dumps(document), self.status, media_type=FHIR)
 
-    def _page(self) -> bytes:
-        words = {"title": self.title, "message": self.message, "hint": self.hint}
-        return PAGE.format(**{name: escape(word) for name, word in words.items()}).encode()
+    def _page(self, scope: Scope) -> Response:
+        words = {"title": self.message, "code": self.code, "hint": self.hint, "status": self.status}
+        in_part = header(scope, "hx-request") == "true"
+        return page(Request(scope), "problem.html", self.status, fragment=in_part, **words)
 
 
 class Refused(Response):
@@ -66,11 +69,11 @@ class Refused(Response):
         super().__init__(status_code=refusal.status)
         self._refusal = refusal
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await self._refusal(scope, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._refusal(scope, receive, send)
 
 
 def wants_page(scope: Scope) -> bool:
     """Whether a person in a browser waits for the answer."""
-    path = scope["path"]
-    return "text/html" in (header(scope, "accept") or "") and not path.startswith(PROGRAM_PATHS)
+    asked = "text/html" in (header(scope, "accept") or "") or header(scope, "hx-request") == "true"
+    return asked and not scope["path"].startswith(PROGRAM_PATHS)

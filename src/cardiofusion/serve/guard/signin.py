@@ -84,7 +84,7 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     actor = clinic.accounts.check(name, password)
     if actor is None:
         clinic.audit.write("server", "session.refused", account_id)
-        return _form(request, failed=True)
+        return _form(request, refused=True)
     throttle.succeeded(name, who)
     secret = clinic.accounts.credentials.new_session(
         actor.account_id, request.cookies.get(cookie_name(clinic.settings))
@@ -95,8 +95,8 @@ def _log_in(request: Request, clinic: Any, name: str, password: str) -> Response
     return response
 
 
-def _form(request: Request, failed: bool = False) -> Response:
-    return page(request, "login.html", 401 if failed else 200, failed=failed)
+def _form(request: Request, refused: bool = False) -> Response:
+    return page(request, "login.html", 401 if refused else 200, refused=refused)
 
 
 def _set_cookie(response: Response, clinic: Any, value: str, seconds: int | None = None) -> None:

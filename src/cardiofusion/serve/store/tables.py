@@ -127,11 +127,11 @@ class Case(Table):
     age: Mapped[float | None]
     sex: Mapped[str | None] = mapped_column(String(8))
     grade: Mapped[str | None] = mapped_column(String(8))
-    headline: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    headline: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     assessment: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     embedding: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     bundle_hash: Mapped[str | None] = mapped_column(String(64))
-    refusal: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    refusal: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     patient: Mapped[Patient | None] = relationship(back_populates="cases")
     batch: Mapped[Batch | None] = relationship(back_populates="cases")

@@ -15,7 +15,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.readers import read_bytes
+from cardiofusion.readers import read_bytes, read_recording
 from cardiofusion.records import NOTICE, Assessment, Quality, Recording, TaskAnswer
 from cardiofusion.runtime import System
 from cardiofusion.serve.fhir.bundles import case_bundle, listed, searchset
@@ -30,22 +30,12 @@ DATE_TIME = re.compile(
 )
 
 
-@pytest.fixture(scope="session")
-def system() -> System:
-    return System.load()
-
-
-@pytest.fixture(scope="session")
-def recording() -> Recording:
-    return virtual_cohort(1, 20_011).recordings[0].read()
-
-
-ROW = {"age": 61, "sex": "female", "systolic": 150, "weight": 80, "cholesterol": 200, "smoking": "yes"}
+ROW = {"systolic": 150, "weight": 80, "cholesterol": 200, "smoking": "yes"}  # age and sex: the ECG's
 
 
 @pytest.fixture(scope="session")
 def assessment(system: System, recording: Recording) -> Assessment:
-    return system.assess(recording, ROW)
+    return system.assess(recording, {**ROW, "age": recording.age, "sex": recording.sex})
 
 
 def case_of(recording: Recording | None = None, **stated: Any) -> Case:
@@ -195,6 +185,28 @@ def test_a_full_set_says_that_it_cannot_tell_and_keeps_its_probability(assessmen
     assert_valid(risk)
 
 
+@pytest.mark.parametrize("caution", ["wrong_patient", "child", "age", "paced"])
+def test_with_a_caution_no_answer_is_told(assessment, caution):
+    for risk in risk_assessments(case_of(), replace(assessment, cautions=(caution,))):
+        for one in risk["prediction"]:
+            assert "probabilityDecimal" not in one
+            assert one["qualitativeRisk"]["text"].startswith("held back")
+        assert_valid(risk)
+
+
+def test_a_proxy_is_said_and_holds_nothing_back(assessment):
+    (risk, *_) = risk_assessments(case_of(), replace(assessment, cautions=("proxy",)))
+    assert all("probabilityDecimal" in one for one in risk["prediction"])
+
+
+def test_the_interval_stands_beside_the_probability(assessment):
+    name, answer = next(iter(assessment.tasks.items()))
+    told = replace(answer, interval=dict.fromkeys(answer.probability, (0.123, 0.456)))
+    (risk,) = risk_assessments(case_of(), replace(assessment, tasks={name: told}))
+    assert all("12" in one["rationale"] and "46" in one["rationale"] for one in risk["prediction"])
+    assert all("interval" in one["rationale"] for one in risk["prediction"])
+
+
 def unfit(system: System) -> Assessment:
     flat = Recording(np.zeros((12, 5000), np.float32), 500.0, virtual_cohort(1, 3).recordings[0].read().leads)
     return system.assess(flat)
@@ -316,3 +328,16 @@ def test_an_empty_searchset_has_no_entries():
     assert "entry" not in bundle
     assert bundle["total"] == 0
     assert_valid(bundle)
+
+
+@pytest.mark.data
+def test_real_ecgs_become_valid_resources(system, data_dir):
+    headers = sorted((data_dir / "ptb-xl").rglob("*.hea"))[:12]
+    assert headers
+    for header in headers:
+        ecg = read_recording(header)
+        answer = system.assess(ecg, {"age": ecg.age, "sex": ecg.sex} if ecg.age else None, explain=False)
+        case = case_of(ecg, recorded=ecg.time)
+        assert_valid(case_bundle(case, answer, ecg, "transaction"))
+        for one in listed(case, answer, lambda ecg=ecg: ecg):
+            assert_valid(one.make())
