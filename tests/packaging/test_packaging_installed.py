@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 import xml.etree.ElementTree as ET
@@ -119,8 +120,11 @@ def use(server: Server, ecg: bytes) -> None:
         "/static/clinic.css": b"{",
         "/static/htmx.min.js": b"htmx",
         "/api/v1/openapi.json": b'"openapi"',
+        "/fhir/metadata": b"CapabilityStatement",
+        "/cds-services": b"patient-view",
     }.items():
         assert wanted in server.ask(path)[1], path
+    assert b'dir="rtl"' in server.ask("/", headers={"Accept-Language": "ar"})[1]
 
 
 def test_the_package_says_what_it_is(deb: Path, unpacked: Path) -> None:
@@ -264,6 +268,24 @@ def test_a_patient_is_assessed_on_the_command_line(unpacked: Path, virtual_patie
     assert done.returncode == 0, done.stderr
     assert "Not a medical device" in done.stdout
     assert "<svg" in sheet.read_text("utf-8")
+
+
+def test_the_driver_of_postgresql_is_in_it(unpacked: Path, tmp_path: Path) -> None:
+    program = Program(unpacked / "usr/lib/cardiofusion/cardiofusion", tmp_path)
+    nobody = "postgresql://nobody@127.0.0.1:1/nothing"
+    done = program.run("serve", "--no-browser", "--port", "0", "--database", nobody)
+    assert done.returncode == 2
+    assert "refused" in done.stderr
+    assert "[storage.database]" in done.stderr
+
+
+def test_ecgs_are_received_by_dicom(unpacked: Path, tmp_path: Path) -> None:
+    program = Program(unpacked / "usr/lib/cardiofusion/cardiofusion", tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with program.serve("--no-browser", "--no-examples", "--dicom-port", str(port)):
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
 
 
 def test_what_needs_torch_says_so(unpacked: Path, tmp_path: Path) -> None:

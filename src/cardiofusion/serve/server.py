@@ -81,7 +81,7 @@ def _open(page: str) -> None:
 
 @contextmanager
 def _ending_well() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open would stay so, and the key too.
+    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open stays so, and the key too.
 
     uvicorn has its own handlers while it serves, and afterwards raises the signal again for ours.
     """
@@ -132,21 +132,7 @@ def _begin(clinic: Clinic, say: Callable[[str], None], browser: bool) -> None:
 
 def _run(clinic: Clinic, listening: socket.socket) -> None:
     app = guarded(create_app(clinic), clinic)
-    with _told_to_end():
-        uvicorn.Server(server_config(app, clinic.settings)).run(sockets=[listening])
-
-
-@contextmanager
-def _told_to_end() -> Iterator[None]:
-    """SIGTERM ends the server, not the process: uvicorn sends it on, and nothing would be closed in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    uvicorn.Server(server_config(app, clinic.settings)).run(sockets=[listening])
 
 
 def _listen(settings: Settings) -> socket.socket:
