@@ -174,18 +174,17 @@ def _database_amiss(store: Store) -> list[str]:
 
 
 def settled(place: Place) -> dict[str, int]:
-    """Leave a server alone until nothing waits; how many cases have each status then."""
+    """Leave a server alone until nothing waits; how many cases have each status, or were refused why."""
     with place.server():
         store, deadline = place.store(), time.monotonic() + SETTLE_SECONDS
         try:
             while (waits := len(store.waiting())) and time.monotonic() < deadline:
                 print(f"\r{waits} wait ", end="", file=sys.stderr, flush=True)
                 time.sleep(0.5)
-            found = {case.id: case.status for case in store.every(Search())}
+            found = [(case.refusal or {}).get("code", case.status) for case in store.every(Search())]
         finally:
             store.close()
-    statuses = list(found.values())
-    return {status: statuses.count(status) for status in ("received", "assessed", "refused")}
+    return {"received": 0, "assessed": 0} | {status: found.count(status) for status in sorted(set(found))}
 
 
 def ecgs(folder: Path) -> list[bytes]:
