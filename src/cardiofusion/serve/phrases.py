@@ -274,7 +274,7 @@ VERDICTS = (
     "a normal ECG", "myocardial infarction", "ST or T wave change", "conduction disturbance", "hypertrophy",
     "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
     "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",
-    "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})",
+    "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})", "{frequency}, 95 % interval {low} to {high}",
     "present: {names}", "cannot rule out: {names}", "none of what it looks for",
     "{score}: {risks}", "{percent} % in {years} years", "{column}, {label}: looked at {where}",
     "{column}, {label}: {contributions}", "{column} {choice}", "{column} {n}", "{column} {unit}",
