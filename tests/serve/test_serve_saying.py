@@ -44,6 +44,12 @@ from cardiofusion.serve.saying import MAX_TEXT, Phrase, Said
             "age 61 years, sex male, systolic 150 mmHg",
             "âge 61 ans, sexe masculin, pression systolique 150 mmHg",
         ),
+        (
+            "age looked at V2 (6 %; evenly spread it would be 5 %); sex looked at III (5 %; evenly spread it "
+            "would be 5 %)",
+            "âge a regardé V2 (6 % ; réparti également ce serait 5 %); sexe a regardé III (5 % ; réparti "
+            "également ce serait 5 %)",
+        ),
         ("Mortality", "Mortalité"),
     ],
 )

@@ -220,13 +220,24 @@ class _Saying:
     def _listed(self, text: str, depth: int) -> str | None:
         """A list all of whose items are known."""
         for joint in JOINTS:
-            items = text.split(joint, MAX_ITEMS)
+            items = _items(text, joint)
             if len(items) == 1:
                 continue
             said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
             joined = joint.translate(_RIGHT_TO_LEFT) if self.rtl else joint
             return joined.join(map(str, said)) if None not in said else None
         return None
+
+
+def _items(text: str, joint: str) -> list[str]:
+    """A list's items; a joint in parentheses parts nothing."""
+    items: list[str] = []
+    for piece in text.split(joint, MAX_ITEMS):
+        if items and items[-1].count("(") > items[-1].count(")"):
+            items[-1] += joint + piece
+        else:
+            items.append(piece)
+    return items
 
 
 def _begun(text: str) -> str:
