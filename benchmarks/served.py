@@ -68,10 +68,13 @@ class Client:
 
 
 class Server:
-    """`cardiofusion serve` on any free port. A context manager; further options as on the command line."""
+    """`cardiofusion serve` on any free port. A context manager; further options as on the command line.
 
-    def __init__(self, data: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "cardiofusion", "serve", "--data", str(data), "--no-browser"]
+    program: the words that start Python, for another one or other limits.
+    """
+
+    def __init__(self, data: Path, *options: str, program: Sequence[str] = (sys.executable,)) -> None:
+        command = [*program, "-m", "cardiofusion", "serve", "--data", str(data), "--no-browser"]
         port = () if "--port" in options else ("--port", "0")
         self.data = data
         self.began = time.perf_counter()
@@ -80,9 +83,9 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environment or {})},
         )
         self.said: list[str] = []
+        self._clients: list[Client] = []
         self.host, self.port, self.token = "", 0, ""
 
     def start(self) -> None:
@@ -99,19 +102,26 @@ class Server:
 
     def until_healthy(self) -> float:
         """Seconds from the process's start to its first answer."""
+        client = self.client(token=False)
         while True:
             try:
-                client = self.client(token=False)
                 if client.get("/health").status == 200:
                     return time.perf_counter() - self.began
             except OSError:
+                if self.process.poll() is not None:
+                    raise
+                client.close()
                 time.sleep(POLL_SECONDS)
 
     def client(self, *, token: bool = True) -> Client:
-        return Client(self.host, self.port, self.token if token else None)
+        """Closed with the server."""
+        self._clients.append(Client(self.host, self.port, self.token if token else None))
+        return self._clients[-1]
 
     def end(self, signal: int | None = None) -> tuple[int, str]:
         """Tell it to stop; its exit code, and what it said on stderr."""
+        for client in self._clients:
+            client.close()
         if self.process.poll() is None:
             self.process.terminate() if signal is None else self.process.send_signal(signal)
         try:

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent / "linux"
 # No address of the project is published; `.invalid` is reserved for saying so (RFC 2606).
 MAINTAINER = "The CardioFusion developers <developers@cardiofusion.invalid>"
-COMPRESSION = ("-Zxz", "-z3")
+COMPRESSION = ("-Zzstd", "-z9")  # a tenth of the time of xz, 7 % larger
 
 CONTROL = """Package: cardiofusion
 Version: {version}

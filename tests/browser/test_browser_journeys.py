@@ -135,7 +135,7 @@ def test_two_hundred_files_at_once_are_taken_in_watched_and_told_apart(watched, 
 
 
 def open_example(watched, patient: str) -> Page:
-    page = watched.go("/")
+    page = watched.go(f"/?text={patient}")
     page.get_by_role("link", name=patient).first.click()
     expect(page).to_have_url(SHEET)
     return page
@@ -171,14 +171,14 @@ def test_arabic_runs_from_right_to_left_and_says_that_nobody_reviewed_it(watched
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     expect(page.locator(".unreviewed")).to_be_visible()
     assert re.search(r"[\u0600-\u06ff]", page.locator("h1").inner_text())
-    page.get_by_role("link", name="EXAMPLE-1").click()
+    open_example(watched, "EXAMPLE-1")
     expect(page.locator("#answer")).to_be_visible()
     assert page.locator("#ecg [data-paper]").get_attribute("dir") == "ltr"  # time runs as on every ECG
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_everything_can_be_reached_by_keyboard_alone(watched):
-    page = watched.go("/")
+    page = watched.go("/?text=EXAMPLE-1")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")

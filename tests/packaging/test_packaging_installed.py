@@ -217,6 +217,7 @@ def test_installed_started_used_ended_and_removed(installed: Path, ecg: bytes, t
         assert [path for path in files if path.exists() or path.is_symlink()] == []
         assert not Path("/usr/share/doc/cardiofusion").exists()
     assert len(files) > 5
+    assert {path.relative_to(home).parts[:3] for path in home.rglob("*") if path.is_file()} == {DATA.parts}
     assert (home / DATA / "cardiofusion.db").stat().st_size > 0
     assert [path.read_bytes() for path in (home / DATA).rglob("*") if path.is_file()].count(ecg) == 1
 
@@ -235,7 +236,7 @@ def test_the_tarball_runs_where_it_is_unpacked(archive: Path, ecg: bytes, tmp_pa
     with program.serve("--no-browser", "--data", str(tmp_path / "Daten der Station")) as server:
         use(server, ecg)
     assert sorted(path.relative_to(top) for path in top.rglob("*")) == before
-    assert not (home / DATA).exists()
+    assert list(home.iterdir()) == []
 
 
 def test_it_opens_the_browser_and_a_second_start_opens_the_same_one(installed: Path, tmp_path: Path) -> None:

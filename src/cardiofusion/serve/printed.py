@@ -26,7 +26,7 @@ from cardiofusion.serve.drawing import PaperChoice
 from cardiofusion.serve.gate import gate_reasons
 
 TRACE_MM = 250.0  # across the page; names, pulses and margins beside it make 277 mm at most
-ROWS_MM = 88.0  # down the page for all rows
+ROWS_MM = 84.0  # down the page for all rows: 21, 14 or 7 mm each
 MAX_WARNINGS = 4
 ANSWER_LINES = 9  # each task heads its own
 MAX_BESIDE, MAX_MEASURED, MAX_CONTRIBUTIONS, MAX_SCORES, MAX_FIGURES = 5, 2, 3, 2, 2

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cardiofusion.records import CardioFusionError, InputError, StorageError
+from cardiofusion.records import AccessError, CardioFusionError, InputError, StorageError
 from cardiofusion.serve.rendering import page
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ STATUS = {
     "recording.size": 413,
     "recording.too_large": 413,
     "storage.newer": 503,
+    "extra.missing": 422,  # a format that this installation does not read
     "fhir.json": 400,
     "fhir.media": 415,
     "fhir.size": 413,
@@ -51,22 +54,26 @@ def status_of(error: CardioFusionError) -> int:
         return STATUS[error.code]
     if isinstance(error, StorageError):
         return 503
+    if isinstance(error, AccessError):
+        return 403
     return 422 if isinstance(error, InputError) else 500
 
 
-def problem(request: Request, status: int, title: str, code: str, hint: str) -> Response:
+def problem(request: Request, status: int, detail: str, code: str, hint: str) -> Response:
     """The answer to a request that went wrong, as its client reads answers."""
     if wants_page(request):
-        told = {"status": status, "title": title, "code": code, "hint": hint}
+        told = {"status": status, "title": detail, "code": code, "hint": hint}
         return page(request, "problem.html", status, fragment="hx-request" in request.headers, **told)
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": title,
+        "title": HTTPStatus(status).phrase,
         "status": status,
+        "detail": detail,
         "code": code,
         "hint": hint,
     }
-    return JSONResponse(body, status, media_type=PROBLEM)
+    # In ASCII: what is quoted of a request may hold half a surrogate pair, which UTF-8 cannot say.
+    return Response(json.dumps(body), status, media_type=PROBLEM)
 
 
 def wants_page(request: Request) -> bool:

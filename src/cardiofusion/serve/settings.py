@@ -15,6 +15,12 @@ from cardiofusion.records import InputError
 PORT = 8321
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 MEBIBYTE = 1 << 20
+RANGES: Mapping[str, tuple[int, int]] = {
+    "port": (0, 65_535),
+    "dicom_port": (1, 65_535),
+    "workers": (1, 64),
+    "max_upload_bytes": (MEBIBYTE, 16_384 * MEBIBYTE),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Settings:
     language: str = "en"
 
     def __post_init__(self) -> None:
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise _wrong(f"{name} cannot be {value}", f"{least:,} to {most:,}")
         if (self.certificate is None) != (self.key is None):
             raise InputError("serve.tls", "TLS needs a certificate and a key", "give both or none")
         if not self.shared and self.host not in ("127.0.0.1", "::1", "localhost"):

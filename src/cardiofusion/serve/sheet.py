@@ -60,7 +60,8 @@ class SimilarCase:
 @dataclass(frozen=True)
 class AnswerView:
     """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
-    people. proxy: words where the bundle learnt from pairs that are not of one person.
+    people. coverage, error: what the set promises, and what is left to 100, in per cent. proxy: words where
+    the bundle learnt from pairs that are not of one person.
     """
 
     task: str
@@ -71,6 +72,7 @@ class AnswerView:
     made_from: str
     guarantee: str
     coverage: str
+    error: str
     views: Table | None
 
 
@@ -172,6 +174,7 @@ def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView
         made_from=made_from(answer),
         guarantee=answer.guarantee,
         coverage=f"{100 * answer.coverage:g}",
+        error=f"{100 - 100 * answer.coverage:.3g}",
         views=view_table(answer),
     )
 

@@ -15,7 +15,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardiofusion.readers import read_bytes
+from cardiofusion.readers import read_bytes, read_recording
 from cardiofusion.records import NOTICE, Assessment, Quality, Recording, TaskAnswer
 from cardiofusion.runtime import System
 from cardiofusion.serve.fhir.bundles import case_bundle, listed, searchset
@@ -328,3 +328,16 @@ def test_an_empty_searchset_has_no_entries():
     assert "entry" not in bundle
     assert bundle["total"] == 0
     assert_valid(bundle)
+
+
+@pytest.mark.data
+def test_real_ecgs_become_valid_resources(system, data_dir):
+    headers = sorted((data_dir / "ptb-xl").rglob("*.hea"))[:12]
+    assert headers
+    for header in headers:
+        ecg = read_recording(header)
+        answer = system.assess(ecg, {"age": ecg.age, "sex": ecg.sex} if ecg.age else None, explain=False)
+        case = case_of(ecg, recorded=ecg.time)
+        assert_valid(case_bundle(case, answer, ecg, "transaction"))
+        for one in listed(case, answer, lambda ecg=ecg: ecg):
+            assert_valid(one.make())

@@ -77,10 +77,10 @@ async def keep(
         source="api",
         patient=str(patient) if patient else None,
     )
-    clinic.audit.write(request.state.actor.name, "case.accept", case)
+    await run_in_threadpool(clinic.audit.write, request.state.actor.name, "case.accept", case)
     answer = clinic.desk.submit(case, urgent=wait)
     if wait:
-        await asyncio.wrap_future(answer)
+        await asyncio.shield(asyncio.wrap_future(answer))  # a client that leaves takes no case along
     return detail(await run_in_threadpool(clinic.store.case, case))
 
 

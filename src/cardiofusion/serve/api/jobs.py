@@ -30,7 +30,9 @@ async def begin(request: Request, files: Files) -> Any:
         raise InputError("input.nothing", "there is no file", "send some")
     batch = await run_in_threadpool(clinic.store.new_batch, "", request.state.actor.name)
     await run_in_threadpool(take_into, clinic, batch, groups)
-    clinic.audit.write(request.state.actor.name, "batch.accept", batch, cases=len(groups))
+    await run_in_threadpool(
+        clinic.audit.write, request.state.actor.name, "batch.accept", batch, cases=len(groups)
+    )
     return await run_in_threadpool(_state, clinic, batch)
 
 
@@ -43,7 +45,9 @@ async def add(request: Request, job: Id, files: Files) -> Any:
     await run_in_threadpool(clinic.store.batch, job)  # is there one?
     groups = group_files([(given.filename or "ecg", await given.read()) for given in files])
     await run_in_threadpool(take_into, clinic, job, groups)
-    clinic.audit.write(request.state.actor.name, "batch.accept", job, cases=len(groups))
+    await run_in_threadpool(
+        clinic.audit.write, request.state.actor.name, "batch.accept", job, cases=len(groups)
+    )
     return await run_in_threadpool(_state, clinic, job)
 
 

@@ -19,10 +19,11 @@ class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
 
     type: str = "about:blank"
-    title: str
+    title: str = Field(description="of the status")
     status: int
-    code: str
-    hint: str
+    detail: str = Field(description="what is wrong, in a sentence")
+    code: str = Field(description="stable, for programs")
+    hint: str = Field(description="what to do about it")
 
 
 class FileName(BaseModel):
@@ -100,7 +101,7 @@ def detail(case: Case) -> dict[str, Any]:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer when something is wrong, for OpenAPI; with those that every route may."""
     content = {PROBLEM: {"schema": Problem.model_json_schema()}}
-    every = (401, 403, 413, 422, 429, 503)
+    every = (400, 401, 403, 408, 413, 422, 429, 503)
     return {status: {"description": "a problem", "content": content} for status in (*every, *statuses)}
 
 

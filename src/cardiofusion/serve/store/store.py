@@ -87,14 +87,19 @@ class Store:
         """Clear what a sudden end left: at a start, by who has the folder alone. Raises StorageError."""
         self.originals.clear_incoming()
         self.settle()
-        self._unwiped = not wipe(self.engine)
+        self._wipe()
 
     def close(self) -> None:
         """Leave the database, wiped where a deletion had to leave that for later."""
         if self._unwiped:
-            with contextlib.suppress(StorageError):
-                wipe(self.engine)
+            self._wipe()
         self.engine.dispose()
+
+    def _wipe(self) -> None:
+        """See `wipe`. Without room on the disk, or beside a reader, it is left for the next time."""
+        self._unwiped = True
+        with contextlib.suppress(StorageError):
+            self._unwiped = not wipe(self.engine)
 
     # Taking in
 
@@ -320,7 +325,7 @@ class Store:
             self.originals.mark(file.sha256 for file in case.files)
             remove_case(connection, case)
         self.settle()
-        self._unwiped = not wipe(self.engine)
+        self._wipe()
 
 
 def pack(document: Mapping[str, Any]) -> bytes:

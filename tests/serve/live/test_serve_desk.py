@@ -1,0 +1,162 @@
+"""The desk: who comes first, what a fault of ours costs, what the end of the process leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from cardiofusion.records import Assessment, StorageError
+from cardiofusion.runtime import System
+from cardiofusion.serve.desk import Desk
+from cardiofusion.serve.store import Store
+from cardiofusion.serve.store.store import MAX_ATTEMPTS
+
+ROW = {"age": 61, "sex": "male"}
+SECONDS = 60
+
+
+class Barrier:
+    """Work that holds a desk's only thread until it is told to go on."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.begun, self.free = threading.Event(), threading.Event()
+        self.future = desk.run(self._wait)
+        assert self.begun.wait(SECONDS)
+
+    def _wait(self, _: System) -> None:
+        self.begun.set()
+        self.free.wait(SECONDS)
+
+
+def store_of(desk: Desk) -> Store:
+    return desk._store
+
+
+def test_urgent_work_comes_before_the_rest_each_in_its_order(new_desk: Callable[..., Desk]) -> None:
+    desk = new_desk()
+    barrier, order = Barrier(desk), []
+    names = [("batch 1", False), ("batch 2", False), ("page 1", True), ("batch 3", False), ("page 2", True)]
+    futures = [desk.run(lambda _, name=name: order.append(name), urgent) for name, urgent in names]
+    assert desk.waiting == len(names)
+    barrier.free.set()
+    for future in futures:
+        future.result(SECONDS)
+    assert order == ["page 1", "page 2", "batch 1", "batch 2", "batch 3"]
+
+
+def test_work_gives_what_it_returns_or_raises(new_desk: Callable[..., Desk], shipped: System) -> None:
+    desk = new_desk()
+    assert desk.run(lambda system: system).result(SECONDS) is shipped
+    with pytest.raises(ZeroDivisionError):
+        desk.run(lambda _: 1 / 0).result(SECONDS)
+    assert desk.run(lambda _: "still there").result(SECONDS) == "still there"
+
+
+def test_work_that_nobody_waits_for_any_more_is_not_done(new_desk: Callable[..., Desk]) -> None:
+    desk = new_desk()
+    barrier, done = Barrier(desk), []
+    given_up = desk.run(lambda _: done.append("given up"))
+    assert given_up.cancel()
+    barrier.free.set()
+    desk.run(lambda _: None).result(SECONDS)
+    assert not done
+
+
+def test_a_fault_of_ours_refuses_the_case_and_logs_none_of_its_words(
+    new_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> Assessment:
+        raise RuntimeError("Mrs Example, born 1950")
+
+    desk = new_desk()
+    monkeypatch.setattr(System, "assess", broken)
+    case = store_of(desk).accept({}, ROW)
+    desk.submit(case).result(SECONDS)
+    kept = store_of(desk).case(case)
+    assert kept.status == "refused"
+    assert kept.refusal is not None
+    assert kept.refusal["code"] == "internal"
+    assert "Example" not in caplog.text + str(kept.refusal)
+    assert "RuntimeError" in caplog.text
+    monkeypatch.undo()
+    store_of(desk).again(case)
+    desk.submit(case).result(SECONDS)
+    assert store_of(desk).case(case).status == "assessed"
+
+
+def test_a_disk_that_refuses_the_answer_leaves_the_case_waiting(
+    new_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("storage.refused", "the disk is full", "make room")
+
+    desk = new_desk()
+    case = store_of(desk).accept({}, ROW)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "save_answer", full)
+        patched.setattr(Store, "save_refusal", full)
+        desk.submit(case).result(SECONDS)
+    assert store_of(desk).waiting() == [(case, "page")]
+
+
+def test_a_case_begun_too_often_is_refused_unread(
+    new_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = new_desk()
+    case = store_of(desk).accept({}, ROW)
+    for _ in range(MAX_ATTEMPTS):
+        assert store_of(desk).begin_attempt(case)  # and then the server ended
+    monkeypatch.setattr(System, "assess", lambda *_: pytest.fail("it was assessed again"))
+    desk.submit(case).result(SECONDS)
+    refusal = store_of(desk).case(case).refusal
+    assert refusal is not None
+    assert refusal["code"] == "assess.crash"
+
+
+def test_what_waits_at_the_end_is_taken_up_at_the_next_start(
+    new_desk: Callable[..., Desk], dicom: dict[str, bytes]
+) -> None:
+    desk = new_desk()
+    barrier = Barrier(desk)
+    waiting = [store_of(desk).accept(dicom, source="batch"), store_of(desk).accept({}, ROW)]
+    futures = [desk.submit(case) for case in waiting]
+    ending = threading.Thread(target=desk.close)
+    ending.start()
+    barrier.free.set()
+    ending.join(SECONDS)
+    assert not ending.is_alive()
+    assert barrier.future.done()
+    assert not any(future.done() for future in futures)
+    again = new_desk()
+    assert again.take_up() == len(waiting)
+    again.run(lambda _: None, urgent=False).result(SECONDS)
+    assert {store_of(again).case(case).status for case in waiting} == {"assessed"}
+    assert again.take_up() == 0
+
+
+def test_an_answer_is_kept_with_what_the_worklist_shows(
+    new_desk: Callable[..., Desk], dicom: dict[str, bytes]
+) -> None:
+    desk = new_desk()
+    case = store_of(desk).accept(dicom, {"age": 18, "sex": "male"}, patient="HN-1")
+    desk.submit(case).result(SECONDS)
+    kept = store_of(desk).case(case)
+    assert (kept.status, kept.attempts, kept.grade) == ("assessed", 1, "fair")
+    assert (kept.age, kept.sex) == (18, "male")
+    assert kept.patient is not None
+    assert kept.patient.identifier == "HN-1"
+    assert kept.headline is not None
+    assert kept.headline["findings"]
+    assert kept.bundle_hash == desk.system.bundle.hash
+
+
+def test_a_deleted_case_is_forgotten(new_desk: Callable[..., Desk]) -> None:
+    desk = new_desk()
+    barrier = Barrier(desk)
+    case = store_of(desk).accept({}, ROW)
+    answer = desk.submit(case)
+    store_of(desk).delete(case)
+    barrier.free.set()
+    assert answer.result(SECONDS) is None
