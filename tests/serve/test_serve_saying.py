@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
 from cardiofusion.report.wording import clean
-from cardiofusion.serve.directions import FIRST_STRONG_ISOLATE, POP_ISOLATE
+from cardiofusion.serve.directions import FIRST_STRONG_ISOLATE, LEFT_TO_RIGHT_ISOLATE, POP_ISOLATE
 from cardiofusion.serve.language import LANGUAGES, translator
 from cardiofusion.serve.phrases import KINDS, PHRASES
-from cardiofusion.serve.saying import MAX_TEXT, Phrase, Said
+from cardiofusion.serve.saying import MAX_STEPS, MAX_TEXT, Phrase, Said, say
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,11 @@ def test_thousands_get_a_space_and_units_stay_with_their_number() -> None:
 
 def test_arabic_lists_have_arabic_commas_and_latin_stretches_are_isolated() -> None:
     said = translator("ar").say("age, sex, HDL cholesterol")
-    assert said == f"العمر، الجنس، كوليسترول {FIRST_STRONG_ISOLATE}HDL{POP_ISOLATE}"
+    assert said == f"العمر، الجنس، كوليسترول {LEFT_TO_RIGHT_ISOLATE}HDL{POP_ISOLATE}"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
+@settings(deadline=None)
 @given(text=st.text(max_size=120))
 def test_any_text_is_said_safely(code: str, text: str) -> None:
     said = translator(code).say(text)
@@ -126,10 +127,12 @@ def test_any_text_is_said_safely(code: str, text: str) -> None:
     assert '"' not in shown
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PHRASES), max_size=30), st.sampled_from([" ", ", ", ": ", "; ", " or "]))
 def test_no_pile_of_phrases_takes_long_or_raises(phrases: list[str], joint: str) -> None:
-    """The steps are bounded, so the time is: pytest's own limit would end what is not."""
-    translator("ar").say((joint.join(phrases) * 40)[:MAX_TEXT])
+    asked = []
+    say((joint.join(phrases) * 40)[:MAX_TEXT], lambda text: asked.append(text) or text, rtl=True)
+    assert len(asked) <= MAX_STEPS
 
 
 def filled(phrase: Phrase) -> dict[str, str]:
