@@ -121,7 +121,7 @@ def test_every_paper_that_is_offered_is_drawn(
     assert size is not None
     width, height = (float(found) for found in size.groups())
     assert width <= 277
-    assert height <= 115
+    assert height <= 125
 
 
 @pytest.mark.parametrize(
