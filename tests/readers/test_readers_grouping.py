@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 from cardiofusion.readers import group_files
 
-names = st.sampled_from(["a.hea", "a.dat", "b.hea", "b.dat", "a_0001.hea", "a_0001.dat", "x.dcm", "A.HEA", "", "."])
+names = st.sampled_from(
+    ["a.hea", "a.dat", "b.hea", "b.dat", "a_0001.hea", "a_0001.dat", "x.dcm", "A.HEA", "", "."]
+)
 folders = st.sampled_from(["", "one/", "two\\", "one/two/", "C:\\", "../", "/"])
-headers = st.lists(st.sampled_from(["a", "b", "a_0001", "a.dat", "b.dat", "a_0001.dat", "x.dcm", "a/2 1", "~", "#", ""]))
+headers = st.lists(
+    st.sampled_from(["a", "b", "a_0001", "a.dat", "b.dat", "a_0001.dat", "x.dcm", "a/2 1", "~", "#", ""])
+)
 contents = st.one_of(st.binary(max_size=20), headers.map(lambda lines: "\n".join(lines).encode()))
 uploads = st.lists(st.tuples(st.builds(str.__add__, folders, names), contents), max_size=12)
 
@@ -52,7 +56,11 @@ def test_a_record_of_several_segments_is_one() -> None:
 
 def test_folders_never_mix() -> None:
     header = b"r 1 500 10\nr.dat 16 1000\n"
-    files = [(f"{folder}{name}", name.encode() + folder.encode()) for folder in ("a/", "b\\", "") for name in ("r.dat",)]
+    files = [
+        (f"{folder}{name}", name.encode() + folder.encode())
+        for folder in ("a/", "b\\", "")
+        for name in ("r.dat",)
+    ]
     files += [("a/r.hea", header), ("b/r.hea", header + b"#b")]
     groups = group_files(files)
     assert sorted(len(group) for group in groups) == [1, 2, 2]
@@ -63,7 +71,14 @@ def test_folders_never_mix() -> None:
 
 def test_a_name_that_comes_twice_is_a_recording_of_its_own() -> None:
     header = b"r 1 500 10\nr.dat 16 1000\n"
-    files = [("r.hea", header), ("r.dat", b"1"), ("r.dat", b"2"), ("r.hea", header), ("x.dcm", b"3"), ("x.dcm", b"4")]
+    files = [
+        ("r.hea", header),
+        ("r.dat", b"1"),
+        ("r.dat", b"2"),
+        ("r.hea", header),
+        ("x.dcm", b"3"),
+        ("x.dcm", b"4"),
+    ]
     groups = group_files(files)
     assert [sorted(group.values()) for group in groups] == [
         sorted([header, b"1"]), [b"3"], sorted([header, b"2"]), [b"4"],

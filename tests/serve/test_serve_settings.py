@@ -31,7 +31,12 @@ def written(folder: Path, text: str | bytes) -> Path:
 def test_nothing_told_is_this_machine_alone() -> None:
     settings = read_settings(None, {"data": None, "port": None})
     assert settings == Settings(data=default_folder())
-    assert (settings.host, settings.port, settings.shared, settings.secure) == ("127.0.0.1", PORT, False, False)
+    assert (settings.host, settings.port, settings.shared, settings.secure) == (
+        "127.0.0.1",
+        PORT,
+        False,
+        False,
+    )
     assert settings.allowed_hosts == {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -47,7 +52,7 @@ def test_a_file_is_read_and_the_command_line_counts_more(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ('prot = 80', "prot"),
+        ("prot = 80", "prot"),
         ('port = "80"', "port"),
         ("port = 80.5", "port"),
         ("port = true", "port"),
@@ -73,7 +78,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert refused.value.code == "serve.settings"
 
 
-@pytest.mark.parametrize("key", ["port = 70000", "port = -1", "workers = 0", "dicom_port = 70000", "max_upload_bytes = 0"])
+@pytest.mark.parametrize(
+    "key", ["port = 70000", "port = -1", "workers = 0", "dicom_port = 70000", "max_upload_bytes = 0"]
+)
 def test_a_value_out_of_range(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError) as refused:
         read_settings(written(tmp_path, key), {})

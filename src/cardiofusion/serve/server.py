@@ -50,7 +50,7 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
 
 @contextmanager
 def _ending_well() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open would stay so, and the key too.
+    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else all would stay open, and the key valid.
 
     uvicorn has its own handlers while it serves, and afterwards raises the signal again for ours.
     """
@@ -106,12 +106,13 @@ def _run(clinic: Clinic, listening: socket.socket) -> None:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """The socket, bound before anything is opened. Raises InputError."""
+    """The socket, listening before anything is opened. Raises InputError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
+        listening.listen()  # a browser that comes before everything is loaded waits in place of being refused
     except OSError as error:
         listening.close()
         raise InputError(

@@ -126,4 +126,6 @@ def wfdb(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> dict
 @pytest.fixture(scope="session")
 def loose(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """An ECG of electrodes that touch nobody: unfit to be read."""
-    return files_of(Recording(np.zeros((12, 5000), np.float32), 500.0, LEADS), ".edf", tmp_path_factory.mktemp("loose"))
+    return files_of(
+        Recording(np.zeros((12, 5000), np.float32), 500.0, LEADS), ".edf", tmp_path_factory.mktemp("loose")
+    )
