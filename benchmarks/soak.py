@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,13 @@ ROW = {"age": 61, "sex": "male", "systolic": 152, "diastolic": 90, "cholesterol"
 Request = Callable[[Client], int]
 
 
-def soak(server: Server, record: Path, requests: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Memory of the server and its workers, and open files, over `requests` of a fixed mix."""
+def soak(
+    server: Server, record: Path, requests: int, say: Callable[[str], None], seconds: float = math.inf
+) -> dict[str, Any]:
+    """Memory of the server and its workers, and open files, over `requests` of a fixed mix.
+
+    seconds: then it ends, with fewer.
+    """
     mix = requests_of(server.client(), record)
     looks: list[dict[str, float]] = []
     counted, failed = _Counter(), _Counter()
@@ -30,6 +36,8 @@ def soak(server: Server, record: Path, requests: int, say: Callable[[str], None]
     def work(index: int) -> None:
         client = server.client()
         for number in range(index, requests, CLIENTS):
+            if time.perf_counter() - began > seconds:
+                return
             if mix[number % len(mix)](client) != 200:
                 failed.add()
             done = counted.add()
@@ -44,7 +52,8 @@ def soak(server: Server, record: Path, requests: int, say: Callable[[str], None]
     for thread in threads:
         thread.join()
     spent = time.perf_counter() - began
-    told = {"requests": requests, "failed": failed.value, "requests_s": round(requests / spent, 1)}
+    done = counted.value
+    told = {"requests": done, "failed": failed.value, "requests_s": round(done / spent, 1)}
     return told | growth(sorted(looks, key=lambda one: one["requests"]))
 
 
@@ -95,8 +104,3 @@ class _Counter:
         with self._lock:
             self.value += 1
             return self.value
-
-
-def endless(items: list[Any]) -> Iterator[Any]:
-    while True:
-        yield from items

@@ -46,7 +46,8 @@ class Desk:
     def __init__(self, system: System, store: Store, workers: int = 1) -> None:
         self.system = system
         self._store = store
-        self._reader = LimitedReader(workers=workers)
+        # One more than assess: who opens a sheet does not wait behind a batch for its ECG to be read.
+        self._reader = LimitedReader(workers=workers + 1)
         self._queue: queue.PriorityQueue[_Work] = queue.PriorityQueue()
         self._order = itertools.count()
         self._threads = [

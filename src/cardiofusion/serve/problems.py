@@ -98,6 +98,9 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError):  # while an upload was put aside: not the client's mistake
+        hint = "make room on the disk; nothing was kept"
+        return problem(request, 503, "the disk refuses what was sent", "storage.upload", hint)
     hint = HINTS.get(error.status_code, "see /api/v1/openapi.json")
     answer = problem(request, error.status_code, str(error.detail).lower(), f"http.{error.status_code}", hint)
     answer.headers.update(error.headers or {})

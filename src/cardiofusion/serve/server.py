@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
@@ -10,6 +11,8 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -30,6 +33,8 @@ from cardiofusion.serve.guard.launch import LAUNCH_FILE
 from cardiofusion.serve.lock import FolderLock, running_address
 from cardiofusion.serve.settings import Settings
 
+LOG = "server.log"
+LOG_BYTES, LOG_FILES = 1 << 20, 3
 STARTING_SECONDS = 10.0  # a second start waits so long for the first one to say where it is
 BACKLOG = 128
 
@@ -51,6 +56,7 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         listening = _listen(settings)
         settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
+        _log_to(settings.data)
         try:
             with _receiving(clinic, say):
                 _begin(clinic, say, browser)
@@ -59,6 +65,16 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         finally:
             clinic.close()
             remove_launch_files(settings)
+
+
+def _log_to(folder: Path) -> None:
+    """Access and failures, in the data folder; no patient is named in them (see guard/journal.py)."""
+    handler = RotatingFileHandler(folder / LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    (folder / LOG).chmod(0o600)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    log = logging.getLogger("cardiofusion")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
 
 
 def _open_running(settings: Settings, say: Callable[[str], None]) -> bool:

@@ -92,9 +92,10 @@ def test_nothing_is_a_problem(api: Any) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        "no json", "[1, 2]", "3", '"text"', "null", '{"age": {"a": 1}}', '{"age": [1]}', "[" * 100_000, '{"age": 1e999}',
+        "no json", "[1, 2]", "3", '"text"', "null", '{"age": {"a": 1}}', '{"age": [1]}', "[" * 60_000,
+        '{"age": 1e999}', '{"age": "9' + "9" * 5000 + '"}', '{"age": 1' + "0" * 5000 + "}",
         '{"age": NaN}', '{"age": -Infinity}', '{"age": 400}', '{"systolic": "high"}', '{"no such column": 1}',
-        '{"age": "\\ud800"}', '{"\\ud800": 1}', '{"sex": "\\ud800"}', '{"age": "9' + "9" * 5000 + '"}', '{"age": 1' + "0" * 5000 + "}",
+        '{"age": "\\ud800"}', '{"\\ud800": 1}', '{"sex": "\\ud800"}',
         '{"age": true}', '{"age": "61\\u0000"}',
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""ECG carts: DICOM C-STORE by dcmtk's storescu and by pynetdicom, and what a receiver must not let through."""
+"""ECG carts: DICOM C-STORE by dcmtk's storescu and by pynetdicom, and what must find no way in."""
 
 from __future__ import annotations
 

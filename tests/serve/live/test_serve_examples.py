@@ -82,4 +82,4 @@ def test_a_row_alone_is_answered_with_published_scores(clinic: Clinic) -> None:
     answer = answer_of(clinic, "EXAMPLE-2")
     assert answer["quality"] is None
     assert answer["scores"]["inputs"]["age"]["value"] == 69
-    assert any(score["value"] is not None for score in answer["scores"]["scores"])
+    assert answer["scores"]["risks"]

@@ -44,7 +44,7 @@ def check(
     request: Request,
     name: Annotated[str, Query(max_length=64)],
 ) -> Response:
-    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; empty where nothing is."""
+    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; else empty."""
     value = request.query_params.get(f"{ROW}{name}", "")[:64]
     wrong: ClinicalError | None = None
     try:
