@@ -16,13 +16,12 @@ def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[tupl
     likeness: the share of this clinic's other ECGs that lie farther away, 0 to 1.
     One case a patient, the patient's own left out. Alike means alike to the encoder, not the same disease.
     """
-    known = store.embeddings()
-    mine = next((embedding for other, _, embedding in known if other == case.id), None)
+    mine = store.embedding(case.id)
     if mine is None:
         return []
     others = [
         (other, patient or other, embedding)
-        for other, patient, embedding in known
+        for other, patient, embedding in store.embeddings()
         if other != case.id and patient != (case.patient_id or "") and len(embedding) == len(mine)
     ]
     if len(others) < ENOUGH:

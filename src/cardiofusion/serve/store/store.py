@@ -34,6 +34,7 @@ from cardiofusion.serve.store.text import LONGEST_NOTE, clean, clean_names, clea
 from cardiofusion.serve.store.wiping import wipe
 
 PAGE = 50  # cases a page of the worklist
+RECENT = 5000  # ECGs among which similar ones are looked for: 2 MB, and some 50 ms
 MANY = 500  # cases at a time of an export
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
 ENDED_THE_SERVER = {
@@ -272,9 +273,16 @@ class Store:
             raise unknown("patient")
         return patient
 
-    def embeddings(self) -> list[tuple[str, str | None, NDArray[np.float32]]]:
-        """(case, patient, embedding) of every assessed ECG."""
+    def embedding(self, case_id: str) -> NDArray[np.float32] | None:
+        """Where a case's ECG lies among others; None without one that is fit to be read."""
+        with self.look() as connection:
+            content = connection.scalar(select(Case.embedding).where(Case.id == clean(case_id)))
+        return None if content is None else np.frombuffer(content, "<f4")
+
+    def embeddings(self, most: int = RECENT) -> list[tuple[str, str | None, NDArray[np.float32]]]:
+        """(case, patient, embedding) of the assessed ECGs, the newest first."""
         found = select(Case.id, Case.patient_id, Case.embedding).where(Case.embedding.is_not(None))
+        found = found.order_by(Case.created.desc()).limit(most)
         with self.look() as connection:
             return [
                 (case, patient, np.frombuffer(content or b"", "<f4"))
