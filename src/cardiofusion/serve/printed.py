@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cardiofusion.records import Assessment, Recording
+from cardiofusion.records import Assessment, Recording, TaskAnswer
 from cardiofusion.report.layouts import LAYOUTS, STANDARD
 from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn
@@ -111,17 +111,18 @@ def _beside(assessment: Assessment) -> Iterator[str]:
         yield from part.lines[:MAX_MEASURED]
     for name, given in assessment.explanations.items():
         if name in assessment.tasks and not gate_reasons(name, assessment):
-            yield from _reasons(given)
+            yield from _reasons(given, assessment.tasks[name])
     if scores := scores_part(assessment.scores):
         lines = [line for group in scores.outcomes for line in group.lines]
         yield from (f"{line.title}: {risk_words(line)}" for line in lines[:MAX_SCORES])
 
 
-def _reasons(given: Mapping[str, Any]) -> Iterator[str]:
+def _reasons(given: Mapping[str, Any], answer: TaskAnswer) -> Iterator[str]:
+    """Of what the answer was made from: there is no room here to say what did not enter it."""
     gradcam, shap = given.get("gradcam") or {}, given.get("shap") or {}
-    if peaks := gradcam.get("peaks"):
+    if "ecg" in answer.modalities and (peaks := gradcam.get("peaks")):
         yield f"the model looked at (for {gradcam.get('target', '')}): {'; '.join(peaks[:3])}"
-    if steps := shap.get("contributions"):
+    if "row" in answer.modalities and (steps := shap.get("contributions")):
         largest = sorted(steps, key=lambda step: -abs(step["contribution"]))[:MAX_CONTRIBUTIONS]
         yield f"largest contributions (for {shap.get('target', '')}): {', '.join(map(_step, largest))}"
 
