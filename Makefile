@@ -24,7 +24,11 @@ $(VENV)/.dev: $(VENV)/.train
 demo: setup ## virtual patients, all stages, one assessed: needs no data
 	$(BIN)/cardiofusion demo --out $(OUT)
 
-test: $(VENV)/.dev
+$(VENV)/.programs: .ci/programs $(VENV)/.dev
+	.ci/programs
+	touch $@
+
+test: $(VENV)/.dev $(VENV)/.programs
 	$(BIN)/pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/.dev

@@ -124,6 +124,12 @@ def resident_mb(pid: int) -> float:
     return int(kilobytes) * KIBIBYTE / 1e6
 
 
+def processor_s(pid: int) -> float:
+    """Processor time of a process so far, its own and the system's for it, in s."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def folder_mb(folder: Path) -> float:
     """What its files hold, in MB of 10^6 bytes; what a link points to counts once."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

@@ -86,12 +86,12 @@ def _catalog(code: str | None) -> Dateless:
     )
 
 
-def updated(code: str) -> Dateless:
-    """The language's catalog with today's texts: what was translated stays, nothing is guessed."""
+def updated(code: str, words: Catalog) -> Dateless:
+    """The language's catalog with the texts of `words`: what was translated stays, nothing is guessed."""
     path = po_file(code)
     old = read_po(io.BytesIO(path.read_bytes()), locale=code) if path.exists() else _catalog(code)
     new = _catalog(code)
-    for message in template():
+    for message in words:
         if not message.id:
             continue
         before = old.get(message.id)
@@ -150,7 +150,7 @@ def files() -> Iterator[tuple[Path, bytes, Catalog]]:
     yield LOCALE / f"{DOMAIN}.pot", po_bytes(words), words
     for code in LANGUAGES:
         if code != "en":
-            catalog = updated(code)
+            catalog = updated(code, words)
             yield po_file(code), po_bytes(catalog), catalog
             yield mo_file(code), mo_bytes(catalog), catalog
 

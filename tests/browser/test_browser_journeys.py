@@ -65,7 +65,7 @@ def test_an_ecg_and_a_row_lead_to_one_sheet(watched, ptbxl):
     expect(page.locator("#ecg svg").first).to_be_visible()
     expect(page.locator("#measured")).to_contain_text("QTc")
     expect(page.locator("h1")).to_contain_text("A 1")
-    page.select_option("#outcome-target", label="ecg-findings: MI")
+    page.select_option("#outcome-target", label="ECG findings: myocardial infarction (MI)")
     page.select_option("#outcome-verdict", "absent")
     page.fill("#outcome-note", "catheter: <b>no</b> stenosis")
     page.get_by_role("button", name="Enter").click()
@@ -135,7 +135,7 @@ def test_two_hundred_files_at_once_are_taken_in_watched_and_told_apart(watched, 
 
 
 def open_example(watched, patient: str) -> Page:
-    page = watched.go("/")
+    page = watched.go(f"/?text={patient}")
     page.get_by_role("link", name=patient).first.click()
     expect(page).to_have_url(SHEET)
     return page
@@ -171,14 +171,14 @@ def test_arabic_runs_from_right_to_left_and_says_that_nobody_reviewed_it(watched
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     expect(page.locator(".unreviewed")).to_be_visible()
     assert re.search(r"[\u0600-\u06ff]", page.locator("h1").inner_text())
-    page.get_by_role("link", name="EXAMPLE-1").click()
+    open_example(watched, "EXAMPLE-1")
     expect(page.locator("#answer")).to_be_visible()
     assert page.locator("#ecg [data-paper]").get_attribute("dir") == "ltr"  # time runs as on every ECG
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_everything_can_be_reached_by_keyboard_alone(watched):
-    page = watched.go("/")
+    page = watched.go("/?text=EXAMPLE-1")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")

@@ -50,7 +50,7 @@ def test_help_names_every_command_and_what_this_is_not(run):
     assert ran.code == 0
     assert set(commands.commands) == {
         *("assess", "combine", "convert", "data", "demo", "embed", "inspect", "pretrain", "study", "train"),
-        *("audit", "serve", "users"),
+        *("audit", "backup", "restore", "serve", "users"),
     }
     assert all(name in ran.out for name in commands.commands)
     assert "Not a medical device" in " ".join(ran.out.split())

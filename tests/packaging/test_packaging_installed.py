@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 import xml.etree.ElementTree as ET
@@ -119,8 +120,11 @@ def use(server: Server, ecg: bytes) -> None:
         "/static/clinic.css": b"{",
         "/static/htmx.min.js": b"htmx",
         "/api/v1/openapi.json": b'"openapi"',
+        "/fhir/metadata": b"CapabilityStatement",
+        "/cds-services": b"patient-view",
     }.items():
         assert wanted in server.ask(path)[1], path
+    assert b'dir="rtl"' in server.ask("/", headers={"Accept-Language": "ar"})[1]
 
 
 def test_the_package_says_what_it_is(deb: Path, unpacked: Path) -> None:
@@ -217,6 +221,7 @@ def test_installed_started_used_ended_and_removed(installed: Path, ecg: bytes, t
         assert [path for path in files if path.exists() or path.is_symlink()] == []
         assert not Path("/usr/share/doc/cardiofusion").exists()
     assert len(files) > 5
+    assert {path.relative_to(home).parts[:3] for path in home.rglob("*") if path.is_file()} == {DATA.parts}
     assert (home / DATA / "cardiofusion.db").stat().st_size > 0
     assert [path.read_bytes() for path in (home / DATA).rglob("*") if path.is_file()].count(ecg) == 1
 
@@ -235,7 +240,7 @@ def test_the_tarball_runs_where_it_is_unpacked(archive: Path, ecg: bytes, tmp_pa
     with program.serve("--no-browser", "--data", str(tmp_path / "Daten der Station")) as server:
         use(server, ecg)
     assert sorted(path.relative_to(top) for path in top.rglob("*")) == before
-    assert not (home / DATA).exists()
+    assert list(home.iterdir()) == []
 
 
 def test_it_opens_the_browser_and_a_second_start_opens_the_same_one(installed: Path, tmp_path: Path) -> None:
@@ -263,6 +268,24 @@ def test_a_patient_is_assessed_on_the_command_line(unpacked: Path, virtual_patie
     assert done.returncode == 0, done.stderr
     assert "Not a medical device" in done.stdout
     assert "<svg" in sheet.read_text("utf-8")
+
+
+def test_the_driver_of_postgresql_is_in_it(unpacked: Path, tmp_path: Path) -> None:
+    program = Program(unpacked / "usr/lib/cardiofusion/cardiofusion", tmp_path)
+    nobody = "postgresql://nobody@127.0.0.1:1/nothing"
+    done = program.run("serve", "--no-browser", "--port", "0", "--database", nobody)
+    assert done.returncode == 2
+    assert "refused" in done.stderr
+    assert "[storage.database]" in done.stderr
+
+
+def test_ecgs_are_received_by_dicom(unpacked: Path, tmp_path: Path) -> None:
+    program = Program(unpacked / "usr/lib/cardiofusion/cardiofusion", tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with program.serve("--no-browser", "--no-examples", "--dicom-port", str(port)):
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
 
 
 def test_what_needs_torch_says_so(unpacked: Path, tmp_path: Path) -> None:

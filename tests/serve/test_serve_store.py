@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from cardiofusion.records import CardioFusionError, InputError, StorageError
+from cardiofusion.serve import Settings
 from cardiofusion.serve.store import Answered, Search, Store, unpack
 from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient
 from cardiofusion.serve.store.text import LONGEST_IDENTIFIER, LONGEST_NAME, clean_identifier, clean_names
@@ -352,3 +353,11 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         Store(tmp_path / "file" / "data", f"sqlite:///{tmp_path / 'x.db'}")
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a#b", "a?b", "a@b:c", "ä"])
+def test_the_database_lies_in_the_folder_whatever_its_name(tmp_path: Path, name: str):
+    place = Settings(data=tmp_path / name)
+    Store(place.data, place.database_url).close()
+    assert (tmp_path / name / "cardiofusion.db").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -105,7 +106,7 @@ class Paper:
 
     def baseline(self, row: int) -> float:
         """On a line of the grid."""
-        return float(round(TOP + (row + 0.5) * self.row_height))
+        return float(math.floor(TOP + (row + 0.5) * self.row_height + 0.5))
 
 
 def paper_for(

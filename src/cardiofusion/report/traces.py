@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 from markupsafe import escape
@@ -116,6 +115,7 @@ def _thin(values: NDArray[np.float64], rate: float) -> NDArray[np.intp]:
 
 
 def _subpath(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    points = list(zip(x.astype(int).tolist(), y.astype(int).tolist(), strict=True))
-    steps = " ".join(f"{x1 - x0}{y1 - y0:+d}" for (x0, y0), (x1, y1) in pairwise(points))
-    return f"M{points[0][0]} {points[0][1]}l{steps or '0+0'}"
+    """One formatting for all points: a page of three sheets has 180,000 of them."""
+    steps = np.diff(np.stack([x, y], axis=1), axis=0).astype(int).ravel().tolist()
+    words = " ".join(["%d%+d"] * (len(steps) // 2)) % tuple(steps)
+    return f"M{int(x[0])} {int(y[0])}l{words or '0+0'}"

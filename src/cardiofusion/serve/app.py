@@ -16,8 +16,8 @@ from cardiofusion.serve.problems import add_problems
 OPENAPI = "/api/v1/openapi.json"
 ABOUT = (
     "Assess ECGs and clinical rows on this machine. For research use only: not a medical device, not "
-    "an emergency alarm. Programs send `Authorization: Bearer TOKEN`. What goes wrong is answered with a problem "
-    "body (RFC 9457)."
+    "an emergency alarm. Programs send `Authorization: Bearer TOKEN`. What goes wrong is answered with a "
+    "problem body (RFC 9457)."
 )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import uuid
 
-from cardiofusion.records import NOTICE, Assessment, CardioFusionError
-from cardiofusion.report.wording import SPACE, UNLIKE, TargetAnswer, clean, spoken, target_answers
-from cardiofusion.serve.fhir.risk import held_back
+from cardiofusion.records import NOTICE, Assessment, CardioFusionError, TaskAnswer
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts
+from cardiofusion.report.wording import SPACE, clean
+from cardiofusion.serve.fhir.risk import TWO_THINGS, held_back
 from cardiofusion.serve.fhir.terms import Json, without_gaps
 
 MAX_SUMMARY = 140  # characters
 LEAD_IN = "Research use: "
-RULED_OUT = "○"  # the mark of an answer that leaves only "no"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 
@@ -50,15 +50,20 @@ def _card(summary: str, detail: str, warns: bool, bundle: str, links: list[Json]
 
 
 def _summary(assessment: Assessment) -> str:
-    """What cannot be ruled out first; that nothing can be told is an answer too."""
-    if held := held_back(assessment):
-        return f"{LEAD_IN}answers {held}"
+    """What is pointed to or cannot be ruled out; that nothing can be told is an answer too."""
     if not assessment.tasks:
         unfit = assessment.quality is not None and assessment.quality.grade == "unfit"
         return f"{LEAD_IN}{'this ECG is unfit for reading' if unfit else 'no question could be answered'}"
-    answers = [one for answer in assessment.tasks.values() for one in target_answers(answer)]
-    left = [one.words for one in answers if one.mark != RULED_OUT]
-    return LEAD_IN + "; ".join(left or [one.words for one in answers])
+    told = [
+        one
+        for name, answer in assessment.tasks.items()
+        if not held_back(name, assessment)
+        for one in verdicts(answer)
+    ]
+    if not told:
+        return f"{LEAD_IN}answers are held back; see the warnings"
+    left = [one.sentence for one in told if one.leaning != "absent"]
+    return LEAD_IN + ("; ".join(left) or f"Unlikely: {', '.join(one.name for one in told)}")
 
 
 def _detail(assessment: Assessment) -> list[str]:
@@ -68,19 +73,19 @@ def _detail(assessment: Assessment) -> list[str]:
     if assessment.quality is not None:
         reasons = " ".join(assessment.quality.reasons)
         parts.append(f"Quality of the ECG: {_escaped(f'{assessment.quality.grade} {reasons}'.strip())}")
-    held = held_back(assessment)
-    if held:
-        return [*parts, f"Answers are {_escaped(held)}.", _origin(assessment)]
-    for name, answer in assessment.tasks.items():
-        lines = [f"- {_line(one)}" for one in target_answers(answer)]
-        title = f"**{_escaped(spoken(name))}** (prediction set at {100 * answer.coverage:g} %)"
-        parts.append("\n".join([title, "", *lines]))
-    return [*parts, _origin(assessment)]
+    parts += [_answer(name, answer, held_back(name, assessment)) for name, answer in assessment.tasks.items()]
+    return [*parts, *([_escaped(TWO_THINGS)] if assessment.tasks else []), _origin(assessment)]
 
 
-def _line(one: TargetAnswer) -> str:
-    told = "" if one.verdict == UNLIKE or one.probability is None else f" ({one.frequency})"
-    return _escaped(f"{one.words}{told}")
+def _answer(name: str, answer: TaskAnswer, held: str) -> str:
+    title = f"**{_escaped(task_title(name))}** (prediction set at {100 * answer.coverage:g} %)"
+    lines = [held] if held else [_line(one) for one in verdicts(answer)]
+    return "\n".join([title, "", *(f"- {_escaped(line)}" for line in lines)])
+
+
+def _line(one: Verdict) -> str:
+    told = one.frequency if one.leaning != "neither" else None
+    return one.sentence if told is None else f"{one.sentence}. Probability: {told.words}"
 
 
 def _origin(assessment: Assessment) -> str:

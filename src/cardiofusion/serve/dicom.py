@@ -131,7 +131,7 @@ class Receiver:
 def _kept(clinic: Clinic, sha256: str) -> bool:
     """Whether this very file came this way before."""
     known = select(CaseFile.id).join(Case).where(CaseFile.sha256 == sha256, Case.source == "dicom").limit(1)
-    with clinic.store.begin() as connection:
+    with clinic.store.look() as connection:
         return connection.scalar(known) is not None
 
 

@@ -96,7 +96,7 @@ class Translator:
 
         For beside the error's own message, which says what exactly, and which not every language has.
         """
-        return self.say(REFUSALS.get(code, ""))
+        return Said(self.gettext(REFUSALS.get(code, "")))
 
     def _laid(self, text: str) -> str:
         return isolated(text) if self.direction == "rtl" else text

@@ -52,7 +52,7 @@ class Monitored:
 def monitored(store: Store) -> Monitored:
     """Everything the monitor shows."""
     refusals: Counter[str] = Counter()
-    with store.begin() as connection:
+    with store.look() as connection:
 
         def counts(column: Any) -> dict[str, int]:
             found = connection.execute(

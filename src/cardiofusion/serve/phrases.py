@@ -89,9 +89,9 @@ ADMISSION = (
     "Age {age} is outside the training data ({low} to {high} years): do not rely on what follows.",
     "The rhythm looks paced, and the bundle did not learn from paced patients: do not rely on what"
     " follows.",
-    "WRONG PATIENT? The ECG is of a {sex}, the clinical row of a {row_sex}.",
-    "WRONG PATIENT? The ECG says {age} years, the clinical row {row_age}.",
-    "WRONG PATIENT? The ECG is of {id}, the clinical row of {row_id}.", "WRONG PATIENT? {reason}",
+    "The ECG is of a {sex}, the clinical row of a {row_sex}.",
+    "The ECG says {age} years, the clinical row {row_age}.",
+    "The ECG is of {id}, the clinical row of {row_id}.", "WRONG PATIENT? {reason}",
     "{column} is {file_value} in the file, {given_value} beside it",
     "Trained on {alignment}. Experimental.",
     "Trained on {alignment} ({n} of {all} rows found one of {partners} ECGs; standardised mean difference"
@@ -133,7 +133,9 @@ MISSING = (
     "resampled from {rate} Hz to {n} Hz", "the first {n} s of {seconds} s were used",
     "missing samples of {leads} were drawn as straight lines", "MLII (modified lead II) stands for II",
     "{leads} were computed from the other limb leads", "{leads} exceeded {mv} mV and were clipped",
-    "{seconds} s were padded with zeros to {n} s", "absent, flat or empty: {leads}", "missing",
+    "{seconds} s were padded with zeros to {n} s", "absent, flat or empty: {leads}",
+    "resampled", "cropped", "filled", "substituted", "derived", "clipped", "padded",
+     "missing",
 )  # fmt: skip
 
 MEASURED = (
@@ -275,10 +277,11 @@ VERDICTS = (
     "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
     "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",
     "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})",
+    "{frequency}, 95 % interval {low} to {high}",
     "present: {names}", "cannot rule out: {names}", "none of what it looks for",
-    "{score}: {risks}", "{percent} % in {years} years", "{column}, {label}: looked at {where}",
-    "{column}, {label}: {contributions}", "{column} {choice}", "{column} {n}", "{column} {unit}",
-    "{column} (from the ECG file)",
+    "{score}: {risks}", "{percent} % in {years} years", "the model looked at (for {label}): {where}",
+    "largest contributions (for {label}): {contributions}", "{column} {choice}", "{column} {n}",
+    "{column} {unit}", "{column} (from the ECG file)",
 )  # fmt: skip
 
 CHANGES = (

@@ -26,8 +26,8 @@ from cardiofusion.serve.drawing import PaperChoice
 from cardiofusion.serve.gate import gate_reasons
 
 TRACE_MM = 250.0  # across the page; names, pulses and margins beside it make 277 mm at most
-ROWS_MM = 88.0  # down the page for all rows
-MAX_WARNINGS = 4
+ROWS_MM, MORE_ROWS_MM = 84.0, 96.0  # down the page for all rows: 21, 14 or 7 mm each; 24, 16 or 8
+MAX_WARNINGS, FEW_WARNINGS = 4, 1  # with few, there is more room for the ECG
 ANSWER_LINES = 9  # each task heads its own
 MAX_BESIDE, MAX_MEASURED, MAX_CONTRIBUTIONS, MAX_SCORES, MAX_FIGURES = 5, 2, 3, 2, 2
 
@@ -72,7 +72,7 @@ def printed_page(assessment: Assessment, recording: Recording | None, choice: Pa
         beside=tuple(_beside(assessment))[:MAX_BESIDE],
         trained_on=_trained_on(assessment.provenance.get("training_data") or ()),
         made=str(assessment.provenance.get("created") or "")[:10],
-        ecg=None if recording is None else drawn(_draw(recording, choice.within(recording))),
+        ecg=None if recording is None else drawn(_draw(assessment, recording, choice.within(recording))),
         figures=() if recording is not None else tuple(_figures(assessment))[:MAX_FIGURES],
     )
 
@@ -91,7 +91,8 @@ def _answers(assessment: Assessment) -> tuple[tuple[PrintedAnswer, ...], int]:
     return tuple(found), more
 
 
-def _draw(recording: Recording, choice: PaperChoice) -> str:
+def _draw(assessment: Assessment, recording: Recording, choice: PaperChoice) -> str:
+    room = MORE_ROWS_MM if len(assessment.warnings) <= FEW_WARNINGS else ROWS_MM
     n_rows = len(LAYOUTS[choice.layout].rows) + (choice.layout == STANDARD)
     return ecg_paper(
         recording,
@@ -100,7 +101,7 @@ def _draw(recording: Recording, choice: PaperChoice) -> str:
         gain=choice.gain,
         start=choice.start,
         seconds=min(PAPER_SECONDS, TRACE_MM / choice.speed),
-        row_height=ROWS_MM / n_rows,
+        row_height=room / n_rows,
     )
 
 

@@ -33,6 +33,10 @@ _RIGHT_TO_LEFT = str.maketrans(",;", "،؛")
 _PLAIN = re.compile(r"[^,;:]+")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[<>]?[+\-−]?\d+(?:[.,]\d+)*(?:e[+\-]?\d+)?%?")
+_CONCENTRATIONS = r"g/dL|mg/dL|ug/dL|mmol/L|mEq/L|10\^[36]/uL|mL/min/1\.73m2"
+_UNITS = rf"(?:ms|mV|s|Hz|mm|cm|kg|kg/m2|mmHg|mm/h|/min|%|°|{_CONCENTRATIONS})"
+# Nothing to translate: numbers with a unit, dates, versions.
+_NEUTRAL = re.compile(rf"[<>≤≥±+\-−–]?\d[\d.,:+\-−– ]*(?:T[\d:.+\-]+Z?)?(?: ?{_UNITS})?")
 _LEAD = r"[A-Za-z][A-Za-z0-9]{0,11}"
 _SHAPES: Mapping[str, re.Pattern[str]] = {
     "number": _NUMBER,
@@ -166,6 +170,8 @@ class _Saying:
         whole = _known()[0]
         if text in whole:
             return self.gettext(text)
+        if _NEUTRAL.fullmatch(text):
+            return text
         if (name := text.replace("_", " ")) in whole:
             return self.gettext(name)
         name = text[:1].lower() + text[1:]
@@ -220,13 +226,24 @@ class _Saying:
     def _listed(self, text: str, depth: int) -> str | None:
         """A list all of whose items are known."""
         for joint in JOINTS:
-            items = text.split(joint, MAX_ITEMS)
+            items = _items(text, joint)
             if len(items) == 1:
                 continue
             said = [item if _NUMBER.fullmatch(item) else self.sentence(item, depth + 1) for item in items]
             joined = joint.translate(_RIGHT_TO_LEFT) if self.rtl else joint
             return joined.join(map(str, said)) if None not in said else None
         return None
+
+
+def _items(text: str, joint: str) -> list[str]:
+    """A list's items; a joint in parentheses parts nothing."""
+    items: list[str] = []
+    for piece in text.split(joint, MAX_ITEMS):
+        if items and items[-1].count("(") > items[-1].count(")"):
+            items[-1] += joint + piece
+        else:
+            items.append(piece)
+    return items
 
 
 def _begun(text: str) -> str:

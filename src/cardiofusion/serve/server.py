@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -25,32 +29,75 @@ from cardiofusion.serve.guard import (
     server_config,
     write_launch_files,
 )
-from cardiofusion.serve.lock import FolderLock
+from cardiofusion.serve.guard.launch import LAUNCH_FILE
+from cardiofusion.serve.lock import FolderLock, running_address
 from cardiofusion.serve.settings import Settings
+
+LOG = "server.log"
+LOG_BYTES, LOG_FILES = 1 << 20, 3
+STARTING_SECONDS = 10.0  # a second start waits so long for the first one to say where it is
+BACKLOG = 128
 
 
 def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) -> None:
     """Serve until interrupted. say: prints a line. browser: open it on the worklist.
 
-    Raises InputError where the folder is served already or the port is taken, StorageError, BundleError.
+    Where the folder is served already, its browser is opened on that server and nothing else happens.
+    Raises InputError where it is served and no browser is wanted, or the port is taken; StorageError,
+    BundleError.
     """
-    with _ending_well(), FolderLock.acquire(settings.data) as lock:
+    try:
+        taken = FolderLock.acquire(settings.data)
+    except InputError as error:
+        if error.code == "serve.running" and browser and _open_running(settings, say):
+            return
+        raise
+    with _ending_well(), taken as lock:
         listening = _listen(settings)
         settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
+        _log_to(settings.data)
         try:
-            lock.publish(address(settings))
             with _receiving(clinic, say):
                 _begin(clinic, say, browser)
+                lock.publish(address(settings))
                 _run(clinic, listening)
         finally:
             clinic.close()
             remove_launch_files(settings)
 
 
+def _log_to(folder: Path) -> None:
+    """Access and failures, in the data folder; no patient is named in them (see guard/journal.py)."""
+    handler = RotatingFileHandler(folder / LOG, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    (folder / LOG).chmod(0o600)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    log = logging.getLogger("cardiofusion")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+
+
+def _open_running(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Open the browser on the server that has the folder; whether that server says where it is."""
+    until = time.monotonic() + STARTING_SECONDS
+    while (where := running_address(settings.data)) is None and time.monotonic() < until:
+        time.sleep(0.1)
+    if where is None:
+        return False
+    say(f"CardioFusion runs already: {where}")
+    page = settings.data / LAUNCH_FILE
+    _open(page.as_uri() if page.exists() else where)
+    return True
+
+
+def _open(page: str) -> None:
+    with suppress(webbrowser.Error):
+        webbrowser.open(page)
+
+
 @contextmanager
 def _ending_well() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else all would stay open, and the key valid.
+    """SIGTERM ends the block as Ctrl-C does, with exit code 0: else what is open stays so, and the key too.
 
     uvicorn has its own handlers while it serves, and afterwards raises the signal again for ours.
     """
@@ -96,8 +143,7 @@ def _begin(clinic: Clinic, say: Callable[[str], None], browser: bool) -> None:
     # Other users of a machine can read a browser's command line: it is given a file that holds the address.
     page = opened if settings.shared else write_launch_files(settings, clinic.token).as_uri()
     if browser:
-        with suppress(webbrowser.Error):
-            webbrowser.open(page)
+        _open(page)
 
 
 def _run(clinic: Clinic, listening: socket.socket) -> None:
@@ -106,13 +152,13 @@ def _run(clinic: Clinic, listening: socket.socket) -> None:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """The socket, listening before anything is opened. Raises InputError."""
+    """The socket, open before anything else is: who comes early waits. Raises InputError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
-        listening.listen()  # a browser that comes before everything is loaded waits in place of being refused
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise InputError(

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
 from cardiofusion.records import InputError
 
 PORT = 8321
@@ -71,7 +73,10 @@ class Settings:
     @property
     def database_url(self) -> str:
         """SQLAlchemy's."""
-        return self.database or f"sqlite:///{self.data / 'cardiofusion.db'}"
+        if self.database:
+            return self.database
+        here = URL.create("sqlite", database=str(self.data / "cardiofusion.db"))
+        return here.render_as_string()  # a folder's name may hold what separates the parts of an address
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -60,7 +60,8 @@ class SimilarCase:
 @dataclass(frozen=True)
 class AnswerView:
     """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
-    people. proxy: words where the bundle learnt from pairs that are not of one person.
+    people. coverage, error: what the set promises, and what is left to 100, in per cent. proxy: words where
+    the bundle learnt from pairs that are not of one person.
     """
 
     task: str
@@ -71,6 +72,7 @@ class AnswerView:
     made_from: str
     guarantee: str
     coverage: str
+    error: str
     views: Table | None
 
 
@@ -95,21 +97,26 @@ def sheet_context(
     similar: Sequence[SimilarCase] = (),
     assessed: str = "",
     say: Say | None = None,
+    opened: bool = False,
+    may_open: bool = False,
 ) -> dict[str, Any]:
     """All variables of sheet.html.
 
     recording: the ECG to draw, None where there was none. earlier: the same patient's previous ECG. assessed:
     when, in words. say: an English sentence of ours in the reader's language; without it they stay English.
-    Raises InputError "serve.paper" for what no paper has.
+    opened: closed answers are shown, on the page and never on paper. may_open: whether the reader may ask
+    for that. Raises InputError "serve.paper" for what no paper has.
     """
     choice = PaperChoice(layout, speed, gain, start)
     choice = choice if recording is None else choice.within(recording)
-    heated = _heated(assessment, recording)
+    heated = heated_task(assessment) if recording and opened else _heated(assessment, recording)
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
     answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
     return {
         "say": say or translator("en").say,
         "assessed": assessed,
+        "opened": opened,
+        "may_open": may_open,
         "notice": assessment.notice,
         "who": who_facts(assessment, recording),
         "row": row_facts(assessment.patient.get("row") or {}),
@@ -172,6 +179,7 @@ def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView
         made_from=made_from(answer),
         guarantee=answer.guarantee,
         coverage=f"{100 * answer.coverage:g}",
+        error=f"{100 - 100 * answer.coverage:.3g}",
         views=view_table(answer),
     )
 

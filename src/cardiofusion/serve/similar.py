@@ -11,18 +11,17 @@ ENOUGH = 20  # ECGs of other patients below which the nearest one says nothing
 
 
 def similar_cases(store: Store, case: Case, most: int = NEIGHBOURS) -> list[tuple[Case, float]]:
-    """(case, likeness) of the nearest by cosine of their embeddings; none where the clinic knows too few ECGs.
+    """(case, likeness) of the nearest by cosine of embeddings; none where the clinic knows too few ECGs.
 
     likeness: the share of this clinic's other ECGs that lie farther away, 0 to 1.
-    One case a patient; the patient's own are left out. Alike means alike to the encoder, not the same disease.
+    One case a patient, the patient's own left out. Alike means alike to the encoder, not the same disease.
     """
-    known = store.embeddings()
-    mine = next((embedding for other, _, embedding in known if other == case.id), None)
+    mine = store.embedding(case.id)
     if mine is None:
         return []
     others = [
         (other, patient or other, embedding)
-        for other, patient, embedding in known
+        for other, patient, embedding in store.embeddings()
         if other != case.id and patient != (case.patient_id or "") and len(embedding) == len(mine)
     ]
     if len(others) < ENOUGH:

@@ -7,13 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from fhir.resources.R4B import get_fhir_model_class
 
 from cardiofusion.records import Recording
 from cardiofusion.runtime import System
@@ -81,25 +81,39 @@ def observation(recording: Recording) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    clinic = Clinic.open(Settings(data=tmp_path_factory.mktemp("clinic"), examples=False, workers=1))
+    with running(Settings(data=tmp_path_factory.mktemp("clinic"), examples=False, workers=1)) as found:
+        yield found
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Server]:
+    """A clinic that is served, in this process."""
+    clinic = Clinic.open(settings)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         config = uvicorn.Config(
             guarded(create_app(clinic), clinic), ws="none", log_config=None, access_log=False, lifespan="off"
         )
-        running = uvicorn.Server(config)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
+        served = uvicorn.Server(config)
+        thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{port}"
         headers = {"authorization": f"Bearer {clinic.token}"}
         with httpx.Client(headers=headers, timeout=30.0) as http:
             yield Server(clinic, url, http)
-        running.should_exit = True
+        served.should_exit = True
         thread.join(START_SECONDS)
     clinic.close()
 
 
-def model(resource: dict[str, Any]) -> Any:
-    """The published R4B model of a resource; raises where it does not fit."""
-    return get_fhir_model_class(resource["resourceType"]).model_validate_json(json.dumps(resource))
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, dict[str, str]]]:
+    """A shared server, and the token of an account of each role."""
+    folder = tmp_path_factory.mktemp("shared")
+    with running(Settings(data=folder, examples=False, workers=1, shared=True)) as found:
+        accounts, tokens = found.clinic.accounts, {}
+        for role in ("reader", "clinician", "admin"):
+            accounts.add(role, role, "correct horse battery")
+            tokens[role] = accounts.credentials.new_token(accounts.id_of(role), "ehr", 1)
+        yield found, tokens

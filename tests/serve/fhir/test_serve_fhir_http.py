@@ -354,9 +354,20 @@ def test_a_deleted_case_is_gone(server, observation):
 
 def test_nobody_without_the_key_sees_anything(server, kept):
     for path in ("metadata", "Patient?identifier=MRN-77", "RiskAssessment?patient=x"):
-        response = server.http.get(f"{server.fhir}/{path}", headers={"authorization": "Bearer x"})
-        assert response.status_code == 401
-        assert "MRN" not in response.text
+        refused(server.http.get(f"{server.fhir}/{path}", headers={"authorization": "Bearer x"}), 401)
+
+
+def test_a_reader_sees_and_only_a_clinician_sends(shared, observation):
+    server, tokens = shared
+    for role, status in (("reader", 403), ("clinician", 201), ("admin", 201)):
+        as_role = {"authorization": f"Bearer {tokens[role]}"}
+        valid(server.get("metadata", headers=as_role))
+        answer = server.post("Observation", observation, headers=as_role)
+        assert valid(answer, status)["resourceType"] == (
+            "OperationOutcome" if status == 403 else "Observation"
+        )
+        asked = server.post("$assess", question(age={"valueInteger": 61}), headers=as_role)
+        assert asked.status_code == (403 if role == "reader" else 200)
 
 
 def test_a_conditional_create_is_refused_not_taken_for_a_plain_one(server, observation):
@@ -375,6 +386,25 @@ def test_what_was_seen_is_in_the_audit_log_without_the_number(server, kept):
     assert ("case.view", case) in [(line.action, line.subject) for line in lines]
     assert ("case.accept", case) in [(line.action, line.subject) for line in lines]
     assert "MRN" not in str([(line.action, line.subject, line.detail) for line in lines])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["Patient", "Observation", "RiskAssessment"]),
+    names=st.lists(
+        st.sampled_from(["patient", "identifier", "_id", "code", "_count", "_sort", "x"]), max_size=3
+    ),
+    value=st.text(max_size=20) | st.integers().map(str) | st.just("0" * 32),
+)
+def test_no_search_is_a_fault(server, kind, names, value):
+    response = server.get(kind, params=[(name, value) for name in names])
+    assert response.status_code in (200, 400)
+
+
+def test_no_more_than_was_asked_for(server, kept):
+    patient = valid(kept, 201)["subject"]["reference"].partition("/")[2]
+    assert "entry" not in valid(server.get("Observation", params={"patient": patient, "_count": 0}))
+    assert "entry" not in valid(server.get("Observation", params={"patient": patient, "_offset": 100000}))
 
 
 # What it says of itself

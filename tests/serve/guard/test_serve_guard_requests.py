@@ -46,6 +46,9 @@ def test_the_names_of_this_machine_are_answered(local, host):
 
 
 def test_a_shared_server_answers_to_the_names_it_was_given(clinic_of, client_of):
+    client = client_of(clinic_of(shared=True, host="2001:db8::7"))
+    for host, status in [("[2001:db8::7]:8321", 200), ("[2001:db8::8]:8321", 421), ("2001:db8::7", 421)]:
+        assert client.get("/health", headers={"host": host}).status_code == status
     client = client_of(clinic_of(shared=True, host="192.0.2.7", hosts=("ecg.clinic.example",)))
     for host, status in [("ecg.clinic.example", 200), ("192.0.2.7:8321", 200), ("192.0.2.8", 421)]:
         assert client.get("/health", headers={"host": host}).status_code == status

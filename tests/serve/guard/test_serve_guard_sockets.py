@@ -117,7 +117,6 @@ def test_strange_targets_never_reach_a_page(clinic, serving, target):
         b"GET / HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n folded: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET / HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
     ],
 )
 def test_heads_that_can_be_read_two_ways_are_refused(clinic, serving, head):
@@ -177,6 +176,28 @@ def test_a_slow_head_after_a_whole_request_is_cut_too(clinic, serving):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("path", [b"/upload", b"/case/1/outcome", b"/nowhere"])
+def test_a_body_that_goes_on_after_its_refusal_is_cut(clinic, serving, path):
+    head = (
+        b"POST "
+        + path
+        + b" HTTP/1.1\r\n"
+        + HOST
+        + b"Origin: http://127.0.0.1\r\nContent-Length: 99999\r\n\r\n"
+    )
+    with serving(clinic, http=Hasty) as port, socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(head)
+        assert status_of(connection.recv(65536)) == 401
+        began, ended = time.monotonic(), False
+        while not ended and time.monotonic() - began < 8:
+            time.sleep(0.1)
+            try:
+                connection.sendall(b"a")
+            except OSError:
+                ended = True
+    assert ended
+
+
 def test_a_slow_body_is_answered_408(clinic, serving, monkeypatch):
     monkeypatch.setattr("cardiofusion.serve.guard.bodies.Pace", lambda: Pace(0.5, 1000))
     head = request(clinic, b"/case/1/outcome", b"POST", b"Content-Length: 100000\r\n")
@@ -225,11 +246,12 @@ def test_too_many_connections_are_told_so_and_leave_the_server_well(clinic, serv
 
 def test_nobody_can_pretend_to_come_from_elsewhere(clinic, serving):
     with serving(clinic) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        fields = ("x-forwarded-for", "x-real-ip", "forwarded")
-        statuses = {
-            client.get("/", headers=dict.fromkeys(fields, f"10.0.0.{i % 250}")).status_code
-            for i in range(400)
-        }
+        fields, statuses = ("x-forwarded-for", "x-real-ip", "forwarded"), set()
+        for i in range(1000):
+            headers = dict.fromkeys(fields, f"10.0.0.{i % 250}")
+            statuses.add(client.get("/", headers=headers).status_code)
+            if 429 in statuses:
+                break
     assert statuses == {401, 429}
 
 

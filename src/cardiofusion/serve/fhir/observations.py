@@ -198,7 +198,7 @@ def _clinical(case: Case, number: str, name: str, value: float | str, unit: str)
         stated = {"valueCodeableConcept": {"text": value}}
     else:
         stated = {"valueQuantity": quantity(value, unit)}
-    code = concept(words, (LOINC, loinc, words), (f"{OURS}:column", name, spoken(name)))
+    code = concept(words, (LOINC, loinc, ""), (f"{OURS}:column", name, spoken(name)))
     return _observation(case, number, code, ("exam",) if known is None else (known.kind,), **stated)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from cardiofusion.records import ALIGNMENT_WORDS, NOTICE, Assessment, TaskAnswer
 from cardiofusion.report.sheet import made_from
-from cardiofusion.report.wording import UNLIKE, TargetAnswer, percent, spoken, target_answers
+from cardiofusion.report.verdicts import Verdict, label_name, verdicts
+from cardiofusion.report.wording import spoken
 from cardiofusion.serve.fhir.observations import ecg_id, row_references
 from cardiofusion.serve.fhir.patient import subject
 from cardiofusion.serve.fhir.terms import (
@@ -26,16 +27,14 @@ from cardiofusion.serve.fhir.terms import (
     notes,
     without_gaps,
 )
+from cardiofusion.serve.gate import gate_reasons
 from cardiofusion.serve.store.tables import Case
 
-# Cautions with which an answer is held back: of someone else, or of a kind the bundle does not know.
-HELD_BACK: Mapping[str, str] = {
-    "wrong_patient": "held back: ECG and clinical row may be of two persons",
-    "child": "held back: the patient is a child, and the bundle learnt from adults",
-    "age": "held back: the patient's age is outside what the bundle learnt from",
-    "paced": "held back: the rhythm looks paced, and the bundle did not learn from paced patients",
-}
 NOT_CONFIRMED = "Made by a program and confirmed by nobody."
+TWO_THINGS = (
+    "The set says what a patient looks like, read alone; the probability also counts how rare it is."
+    " What is pointed to may still be absent in most."
+)
 
 
 def risk_assessments(case: Case, assessment: Assessment | None) -> Iterator[Json]:
@@ -47,13 +46,14 @@ def risk_assessments(case: Case, assessment: Assessment | None) -> Iterator[Json
         yield _answered(case, assessment, i, name, answer)
 
 
-def held_back(assessment: Assessment) -> str:
-    """Why the answers are not told, in words; empty where they are."""
-    return next((HELD_BACK[code] for code in assessment.cautions if code in HELD_BACK), "")
+def held_back(task: str, assessment: Assessment) -> str:
+    """Why a task's answer is not told, in words; empty where it is: as the gate on the pages."""
+    reasons = gate_reasons(task, assessment)
+    return f"held back: {' '.join(reasons)}" if reasons else ""
 
 
 def _answered(case: Case, assessment: Assessment, index: int, task: str, answer: TaskAnswer) -> Json:
-    held = held_back(assessment)
+    held = held_back(task, assessment)
     return without_gaps(
         {
             **_begun(case, f"{case.id}.risk.{index}", STATUS),
@@ -65,11 +65,12 @@ def _answered(case: Case, assessment: Assessment, index: int, task: str, answer:
             ),
             "code": concept(spoken(task), (f"{OURS}:task", task, spoken(task))),
             "basis": _basis(case, assessment, answer),
-            "prediction": [_prediction(task, answer, one, held) for one in target_answers(answer)],
+            "prediction": [_prediction(task, answer, one, held) for one in verdicts(answer)],
             "note": notes(
                 *assessment.warnings,
                 NOTICE,
                 NOT_CONFIRMED,
+                TWO_THINGS,
                 answer.guarantee,
                 "" if answer.alignment == "matched" else f"Trained on {ALIGNMENT_WORDS[answer.alignment]}.",
                 _missing(assessment),
@@ -112,29 +113,28 @@ def _begun(case: Case, identifier: str, status: str) -> Json:
     }
 
 
-def _prediction(task: str, answer: TaskAnswer, one: TargetAnswer, held: str) -> Json:
+def _prediction(task: str, answer: TaskAnswer, one: Verdict, held: str) -> Json:
     """One target: the set in words, and its probability where it may be relied on."""
-    prediction: Json = {"outcome": concept(one.target, (f"{OURS}:task:{task}", one.target, one.target))}
-    told = not held and one.verdict != UNLIKE and one.probability is not None
-    if told and one.probability is not None:
-        prediction["probabilityDecimal"] = round(100 * one.probability, 4)
+    outcome = concept(label_name(one.target), (f"{OURS}:task:{task}", one.target, one.target))
+    told = not held and one.leaning != "neither" and one.share is not None
+    prediction: Json = {"outcome": outcome}
+    if told and one.share is not None:
+        prediction["probabilityDecimal"] = round(100 * one.share, 4)
     else:
         prediction["_probabilityDecimal"] = absent_extension("unknown")
-    prediction["qualitativeRisk"] = concept(held or one.words)
+    prediction["qualitativeRisk"] = concept(held or one.sentence)
     if answer.horizon is not None:
         prediction["whenRange"] = _years(answer.horizon)
     prediction["rationale"] = held or _rationale(answer, one, told)
     return prediction
 
 
-def _rationale(answer: TaskAnswer, one: TargetAnswer, told: bool) -> str:
+def _rationale(answer: TaskAnswer, one: Verdict, told: bool) -> str:
     """The set, then the probability as a natural frequency with its interval: two different things."""
-    said = f"Prediction set at {100 * answer.coverage:g} %: {one.words}."
-    if not told:
+    said = f"Prediction set at {100 * answer.coverage:g} %: {one.sentence}."
+    if not told or one.frequency is None:
         return f"{said} No probability is told."
-    bounds = answer.interval.get(one.target)
-    between = f" (95 % interval {percent(bounds[0])} to {percent(bounds[1])})" if bounds else ""
-    return f"{said} Calibrated probability {percent(one.probability)}{between}: {one.frequency}."
+    return f"{said} Calibrated probability: {one.frequency.words} patients like this."
 
 
 def _years(horizon: float) -> Json:

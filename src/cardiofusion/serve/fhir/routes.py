@@ -222,7 +222,11 @@ def _matching(request: Request, search: Asked, kind: str, patient_id: str) -> It
     clinic: Clinic = request.app.state.clinic
     codes = token(search.of("code")) if search.of("code") else None
     for case in cases_of(clinic.store, patient_id):
-        for one in resources_of(clinic, clinic.store.case(case.id)):
+        try:
+            whole = clinic.store.case(case.id)
+        except InputError:  # deleted meanwhile
+            continue
+        for one in resources_of(clinic, whole):
             if one.kind == kind and (codes is None or one.is_any_of(codes)):
                 yield one
 

@@ -127,9 +127,14 @@ def quantity(value: float, unit: str) -> Json:
 
 
 def concept(text: str, *codings: tuple[str, str, str]) -> Json:
-    """A CodeableConcept. codings: (system, code, display); those without a code are left out."""
+    """A CodeableConcept. codings: (system, code, display); those without a code are left out.
+
+    display: "" for a code of LOINC, which has its own words; ours stand in `text`.
+    """
     found = [
-        {"system": system, "code": number, "display": said} for system, number, said in codings if number
+        {"system": system, "code": number} | ({"display": said} if said else {})
+        for system, number, said in codings
+        if number
     ]
     return {**({"coding": found} if found else {}), "text": text}
 
@@ -139,12 +144,12 @@ def interval_code(name: str) -> Json:
     loinc, words = INTERVALS[name]
     term = MEASURED.get(name)
     mdc = ("", "", "") if term is None else (FHIR_SYSTEM, str(code(term.number)), term.name)
-    return concept(words, (LOINC, loinc, words), mdc)
+    return concept(words, (LOINC, loinc, ""), mdc)
 
 
 def absent(reason: str, words: str) -> Json:
     """A data-absent-reason as a CodeableConcept. reason: a code of that system."""
-    return concept(words, (ABSENT, reason, reason.replace("-", " ").capitalize()))
+    return concept(words, (ABSENT, reason, reason.replace("-", " ").title()))
 
 
 def absent_extension(reason: str) -> Json:
@@ -154,7 +159,7 @@ def absent_extension(reason: str) -> Json:
 
 def category(names: Iterable[str]) -> list[Json]:
     """An Observation's categories, of "procedure", "vital-signs", "laboratory", "exam"."""
-    return [concept(name, (CATEGORIES, name, name.replace("-", " ").capitalize())) for name in names]
+    return [concept(name, (CATEGORIES, name, name.replace("-", " ").title())) for name in names]
 
 
 def notes(*texts: str) -> list[Json]:

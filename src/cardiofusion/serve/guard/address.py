@@ -12,7 +12,7 @@ OTHER_HOST = Refusal(
     421,
     "access.host",
     "this server is not known by that name",
-    "open it as it was shown at its start",
+    "open it as it was shown at its start; other names are given by `hosts` in the settings",
     closes=True,
 )
 NO_HOST = Refusal(400, "access.host", "the request names no host", "send one Host field", closes=True)
@@ -25,7 +25,8 @@ class Addresses:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         # An address of numbers cannot be rebound: the one it listens on is always good.
-        self._hosts = {host.lower() for host in (*settings.allowed_hosts, settings.host)}
+        listening = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self._hosts = {host.lower() for host in (*settings.allowed_hosts, listening)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = header(scope, "host")

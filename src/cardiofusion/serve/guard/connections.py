@@ -60,9 +60,24 @@ class GuardedProtocol(H11Protocol):
         self._write_deadline = cancelled(self._write_deadline)
         super().resume_writing()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._end_soon()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """A connection that closes first sends what is left: not for ever, where nobody reads it."""
+        if self.transport.is_closing():
+            self.loop.call_later(self.write_seconds, self.transport.abort)
+
     def _watch_head(self) -> None:
-        """A deadline while the client has begun, and not ended, a request's head."""
-        if self.conn.their_state is not h11.IDLE:
+        """A deadline while the client owes a head, or the rest of a body that was answered already."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        owing = self.conn.their_state is h11.IDLE or (self.conn.their_state is h11.SEND_BODY and answered)
+        if not owing:
             self._head_deadline = cancelled(self._head_deadline)
         elif self._head_deadline is None:
             self._head_deadline = self.loop.call_later(self.head_seconds, self.transport.abort)

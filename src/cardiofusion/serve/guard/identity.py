@@ -91,10 +91,10 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         demand = self._demands.of(scope)
         actor = await self._identity.actor(scope)
+        scope["state"]["actor"] = actor  # also for the page that refuses: it shows who signed in
         refusal = self._refusal(scope, demand, actor)
         if refusal is not None:
             return await refusal(scope, receive, send)
-        scope["state"]["actor"] = actor
         return await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, demand: Demand | None, actor: Actor | None) -> Refusal | None:

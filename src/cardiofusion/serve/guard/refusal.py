@@ -1,4 +1,6 @@
-"""How the guard says no: problem+json (RFC 9457) to programs, a page to people; nothing of what was sent."""
+"""How the guard says no: problem+json (RFC 9457) to programs, an OperationOutcome to those that speak FHIR,
+a page to people; nothing of what was sent.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,10 @@ from cardiofusion.serve.rendering import page
 
 PROGRAM_PATHS = ("/api/", "/fhir", "/cds-services", "/health")
 PROBLEM = "application/problem+json"
+FHIR_PATH = "/fhir/"
+FHIR = "application/fhir+json"
+# Types of an OperationOutcome's issue (FHIR R4, IssueType).
+ISSUES = {401: "login", 403: "forbidden", 404: "not-found", 408: "timeout", 413: "too-long", 429: "throttled"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,10 @@ class Refusal:
     closes: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._page(scope) if wants_page(scope) else self._problem()
+        speaks_fhir = scope["path"].startswith(FHIR_PATH)
+        answer = (
+            self._page(scope) if wants_page(scope) else self._outcome() if speaks_fhir else self._problem()
+        )
         answer.headers.update(dict(self.fields))
         if self.closes:
             answer.headers["connection"] = "close"
@@ -40,6 +49,12 @@ class Refusal:
         fields: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(self.status).phrase}
         fields |= {"status": self.status, "detail": self.message, "code": self.code, "hint": self.hint}
         return Response(json.dumps(fields), self.status, media_type=PROBLEM)
+
+    def _outcome(self) -> Response:
+        details = {"text": f"{self.message} ({self.hint})"}
+        issue = {"severity": "error", "code": ISSUES.get(self.status, "security"), "details": details}
+        document = {"resourceType": "OperationOutcome", "issue": [issue]}
+        return Response(json.dumps(document), self.status, media_type=FHIR)
 
     def _page(self, scope: Scope) -> Response:
         words = {"title": self.message, "code": self.code, "hint": self.hint, "status": self.status}

@@ -44,7 +44,7 @@ def check(
     request: Request,
     name: Annotated[str, Query(max_length=64)],
 ) -> Response:
-    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; empty where nothing is."""
+    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; else empty."""
     value = request.query_params.get(f"{ROW}{name}", "")[:64]
     wrong: ClinicalError | None = None
     try:
@@ -105,7 +105,7 @@ async def _take_in(
     case = await run_in_threadpool(
         clinic.store.accept, groups[0] if groups else {}, row, source="page", patient=patient or None
     )
-    clinic.audit.write(request.state.actor.name, "case.accept", case)
+    await run_in_threadpool(clinic.audit.write, request.state.actor.name, "case.accept", case)
     answer = asyncio.wrap_future(clinic.desk.submit(case, urgent=True))
     await asyncio.wait([answer], timeout=WAIT_SECONDS)
     return f"/cases/{case}"

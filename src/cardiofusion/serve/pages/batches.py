@@ -42,7 +42,9 @@ async def add(request: Request, batch: Id) -> Response:
             if isinstance(given, UploadFile) and given.filename
         ]
     cases = await run_in_threadpool(take_into, clinic, batch, group_files(files))
-    clinic.audit.write(request.state.actor.name, "batch.accept", batch, cases=len(cases))
+    await run_in_threadpool(
+        clinic.audit.write, request.state.actor.name, "batch.accept", batch, cases=len(cases)
+    )
     return JSONResponse({"accepted": len(cases)}, 201)
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cardiofusion.records import Assessment, Recording, assessment_from_json
+from cardiofusion.report.verdicts import label_name, task_title
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
@@ -34,14 +35,17 @@ def show(
     speed: Annotated[float, Query(ge=1, le=100)] = 25.0,
     gain: Annotated[float, Query(ge=1, le=100)] = 10.0,
     start: Annotated[float, Query(ge=0, le=86400)] = 0.0,
+    wanted: Annotated[bool, Query(alias="open")] = False,
 ) -> Response:
-    """The sheet; or that it waits, or why it was refused."""
+    """The sheet; or that it waits, or why it was refused. open: with what is closed, for a clinician."""
     clinic: Clinic = request.app.state.clinic
     case = clinic.store.case(case_id)
     if case.status != "assessed":
         template = "case_waiting.html" if case.status == "received" else "case_refused.html"
         return page(request, template, case=case)
-    clinic.audit.write(request.state.actor.name, "case.view", case_id)
+    actor = request.state.actor
+    opened = wanted and actor.may("clinician")
+    clinic.audit.write(actor.name, "case.open_gate" if opened else "case.view", case_id)
     earlier = clinic.store.earlier(case)
     context = sheet_context(
         _assessment(case),
@@ -54,8 +58,13 @@ def show(
         similar=[_similar(*found) for found in similar_cases(clinic.store, case)],
         assessed=local(case.created),
         say=language_of(request).say,
+        opened=opened,
+        may_open=actor.may("clinician"),
     )
-    targets = [(task, target) for task, target, *_ in (case.headline or {}).get("findings", [])]
+    targets = [
+        (f"{task}/{target}", f"{task_title(task)}: {label_name(target)}")
+        for task, target, *_ in (case.headline or {}).get("findings", [])
+    ]
     return page(request, "case.html", case=case, earlier_case=earlier, targets=targets, **context)
 
 

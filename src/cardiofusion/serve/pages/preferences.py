@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cardiofusion.serve.clinic import Clinic
@@ -15,6 +17,7 @@ from cardiofusion.serve.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reader"))])
 
 YEAR_SECONDS = 365 * 86400
+GOODBYE_SECONDS = 0.5  # so that the page that says goodbye arrives first
 
 
 @router.get("/settings")
@@ -40,3 +43,15 @@ def choose(
             secure = request.app.state.clinic.settings.secure
             answer.set_cookie(name, value, YEAR_SECONDS, httponly=True, samesite="strict", secure=secure)
     return answer
+
+
+@router.post("/quit", dependencies=[Depends(require("admin"))])
+def quit_server(request: Request) -> Response:
+    """End the server of this machine's one user: who started it by its icon has no terminal for that."""
+    clinic: Clinic = request.app.state.clinic
+    if clinic.settings.shared:
+        raise HTTPException(404)
+    timer = threading.Timer(GOODBYE_SECONDS, signal.raise_signal, [signal.SIGTERM])
+    timer.daemon = True
+    timer.start()
+    return page(request, "ended.html")

@@ -34,6 +34,7 @@ from cardiofusion.serve.store.text import LONGEST_NOTE, clean, clean_names, clea
 from cardiofusion.serve.store.wiping import wipe
 
 PAGE = 50  # cases a page of the worklist
+RECENT = 5000  # ECGs among which similar ones are looked for: 2 MB, and some 50 ms
 MANY = 500  # cases at a time of an export
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
 ENDED_THE_SERVER = {
@@ -87,14 +88,19 @@ class Store:
         """Clear what a sudden end left: at a start, by who has the folder alone. Raises StorageError."""
         self.originals.clear_incoming()
         self.settle()
-        self._unwiped = not wipe(self.engine)
+        self._wipe()
 
     def close(self) -> None:
         """Leave the database, wiped where a deletion had to leave that for later."""
         if self._unwiped:
-            with contextlib.suppress(StorageError):
-                wipe(self.engine)
+            self._wipe()
         self.engine.dispose()
+
+    def _wipe(self) -> None:
+        """See `wipe`. Without room on the disk, or beside a reader, it is left for the next time."""
+        self._unwiped = True
+        with contextlib.suppress(StorageError):
+            self._unwiped = not wipe(self.engine)
 
     # Taking in
 
@@ -267,9 +273,16 @@ class Store:
             raise unknown("patient")
         return patient
 
-    def embeddings(self) -> list[tuple[str, str | None, NDArray[np.float32]]]:
-        """(case, patient, embedding) of every assessed ECG."""
+    def embedding(self, case_id: str) -> NDArray[np.float32] | None:
+        """Where a case's ECG lies among others; None without one that is fit to be read."""
+        with self.look() as connection:
+            content = connection.scalar(select(Case.embedding).where(Case.id == clean(case_id)))
+        return None if content is None else np.frombuffer(content, "<f4")
+
+    def embeddings(self, most: int = RECENT) -> list[tuple[str, str | None, NDArray[np.float32]]]:
+        """(case, patient, embedding) of the assessed ECGs, the newest first."""
         found = select(Case.id, Case.patient_id, Case.embedding).where(Case.embedding.is_not(None))
+        found = found.order_by(Case.created.desc()).limit(most)
         with self.look() as connection:
             return [
                 (case, patient, np.frombuffer(content or b"", "<f4"))
@@ -320,7 +333,7 @@ class Store:
             self.originals.mark(file.sha256 for file in case.files)
             remove_case(connection, case)
         self.settle()
-        self._unwiped = not wipe(self.engine)
+        self._wipe()
 
 
 def pack(document: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,204 @@
+"""The sheet's page: order, words, what is closed, and that nothing of a stranger's runs on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from cardiofusion.records import NOTICE, Assessment, InputError, Recording
+from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS
+from cardiofusion.runtime import System
+from cardiofusion.serve.drawing import PaperChoice
+from cardiofusion.serve.gate import gate_reasons
+from cardiofusion.serve.language import LANGUAGES
+from cardiofusion.serve.sheet import SimilarCase
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\"'><img src=x onerror=alert(1)>"
+SIMILAR = SimilarCase("/cases/2", "P-12", "2026-03-01", "cannot rule out HYP", 0.97, ("MI: present",))
+
+
+def screen(page: str) -> str:
+    """What is on the screen, without the printed page."""
+    return page[page.index('<article class="sheet">') : page.index('<section id="printed"')]
+
+
+def test_everything_stands_in_the_promised_order(
+    whole: Assessment, ecg: Recording, rendered, shipped: System
+) -> None:
+    warned = dataclasses.replace(
+        whole, warnings=("WRONG PATIENT? The ECG is of a female.", "V1 and V2 may be swapped.")
+    )
+    page = screen(rendered(warned, ecg, earlier=(whole, ecg), similar=[SIMILAR]))
+    marks = (
+        "P-77", NOTICE, "Wrong patient?", "The ECG is of a female.", "V1 and V2 may be swapped.",
+        'id="quality"', 'id="answer"', 'id="ecg"', 'class="ecg-paper"', 'id="measured"', 'id="earlier"',
+        'id="why"', 'id="scores"', 'id="similar"', 'id="missing"', 'id="provenance"',
+    )  # fmt: skip
+    positions = [page.index(mark) for mark in marks]
+    assert positions == sorted(positions)
+
+
+def test_set_and_probability_are_two_things(whole: Assessment, ecg: Recording, rendered) -> None:
+    answer = whole.tasks["ecg-findings"]
+    rare = dataclasses.replace(
+        answer,
+        prediction_set={"MI": ("present",), "CD": ("absent", "present"), "HYP": (), "STTC": ("absent",)},
+        probability={"MI": 0.27, "CD": 0.4, "HYP": 0.5, "STTC": 0.03},
+        interval={"MI": (0.18, 0.38)},
+    )
+    page = screen(rendered(dataclasses.replace(whole, tasks={"ecg-findings": rare}), ecg))
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Points to myocardial infarction (MI) about 27 of 100 95 % interval 18 to 38" in text
+    assert "Cannot rule out conduction disturbance (CD) about 40 of 100" in text
+    assert "Unlikely: ST or T wave change (STTC) about 3 of 100" in text
+    assert "unlike the patients it learnt from not to be relied on" in text
+    assert "a rare finding can be pointed to and still be absent in most" in text
+    assert "MI: yes" not in page
+
+
+def test_a_child_is_answered_behind_a_gate(shipped: System, ecg: Recording, rendered) -> None:
+    child = dataclasses.replace(ecg, age=9.0)
+    assessment = shipped.assess(child, {"age": 9, "sex": "male"})
+    page = screen(rendered(assessment, child))
+    answers = page[page.index('id="answer"') : page.index('id="ecg"')]
+    assert answers.count('<div class="gate">') == len(assessment.tasks) == 2
+    assert "of 100" not in answers  # not even in the page's source
+    assert "Where the model looked" not in page
+    assert "SHAP values for" not in page
+    assert "Show anyway" not in answers
+    assert "Show anyway" in screen(rendered(assessment, child, may_open=True))
+    opened = rendered(assessment, child, opened=True, may_open=True)
+    assert "of 100" in screen(opened)
+    assert "do not rely on it" in screen(opened)
+    assert "SHAP values for" in screen(opened)
+    printed = opened[opened.index('id="printed"') :]
+    assert not re.search(r"\d+ of 100\b", printed)
+
+
+def test_of_an_age_that_one_task_does_not_know_only_that_task_is_closed(shipped: System) -> None:
+    """The clinical task learnt from 25 to 74 years, the ECG task from 17 to 90."""
+    assessment = shipped.assess(None, {"age": 80, "sex": "female"})
+    assert gate_reasons("mortality", assessment)
+    assert not gate_reasons("ecg-findings", assessment)
+
+
+def test_two_people_close_everything(shipped: System, ecg: Recording, rendered) -> None:
+    assessment = shipped.assess(dataclasses.replace(ecg, sex="female"), {"age": 61, "sex": "male"})
+    page = screen(rendered(assessment, ecg))
+    assert page.index("Wrong patient?") < page.index('id="quality"')
+    assert page.count('<div class="gate">') == 2
+    assert "may be of two people" in page
+
+
+def test_a_caution_without_words_closes_too(whole: Assessment) -> None:
+    assert not gate_reasons("mortality", whole)
+    paced = dataclasses.replace(whole, cautions=("paced",))
+    assert gate_reasons("mortality", paced) == ("Paced: do not rely on what follows.",)
+    assert not gate_reasons("mortality", dataclasses.replace(whole, cautions=("proxy",)))
+
+
+def test_an_unfit_ecg_is_an_answer_with_what_to_do(shipped: System, flat: Recording, rendered) -> None:
+    page = screen(rendered(shipped.assess(flat), flat))
+    answer = page[page.index('id="answer"') : page.index('id="ecg"')]
+    assert "No answer: this ECG cannot be read" in answer
+    assert "record or export it again" in answer
+    assert "error" not in answer.lower()
+
+
+def test_a_row_alone_has_no_paper_and_says_so(shipped: System, rendered) -> None:
+    page = rendered(shipped.assess(None, {"age": 61, "sex": "male"}), None)
+    assert "ecg-paper" not in page
+    assert "No ECG was given." in page
+    assert "<figure>" in page
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("speed", SPEEDS)
+@pytest.mark.parametrize("gain", GAINS)
+def test_every_paper_that_is_offered_is_drawn(
+    whole: Assessment, ecg: Recording, rendered, layout: str, speed: float, gain: float
+) -> None:
+    page = rendered(whole, ecg, layout=layout, speed=speed, gain=gain)
+    assert page.count(f"{speed:g} mm/s {gain:g} mm/mV") == 2  # on screen and on paper
+    assert f'value="{layout}" checked' in page
+    printed = page[page.index('id="printed"') :]
+    size = re.search(r'width="([\d.]+)mm" height="([\d.]+)mm"', printed)
+    assert size is not None
+    width, height = (float(found) for found in size.groups())
+    assert width <= 277
+    assert height <= 125
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"layout": "9x9"},
+        {"speed": "26"},
+        {"speed": "nan"},
+        {"gain": "ten"},
+        {"start": "-1"},
+        {"start": "nan"},
+    ],
+)
+def test_a_paper_that_is_not_offered_is_refused(query: dict[str, str]) -> None:
+    with pytest.raises(InputError) as refused:
+        PaperChoice.from_query(query)
+    assert refused.value.code == "serve.paper"
+
+
+def test_a_choice_comes_from_the_address() -> None:
+    assert PaperChoice.from_query({}) == PaperChoice()
+    asked = {"layout": "12x1", "speed": "50", "gain": "5", "start": "2.5"}
+    assert PaperChoice.from_query(asked) == PaperChoice("12x1", 50.0, 5.0, 2.5)
+
+
+def test_a_long_recording_offers_where_to_start(whole: Assessment, ecg: Recording, rendered) -> None:
+    twice = dataclasses.replace(ecg, signal=ecg.signal.repeat(3, axis=1))
+    page = rendered(whole, twice, start=1e6)
+    assert f'max="{twice.duration - 10:.4g}"' in page
+    assert f'value="{twice.duration - 10:g}"' in page
+    assert 'name="start"' not in rendered(whole, ecg)
+
+
+def test_what_changed_stands_with_the_previous_ecg(
+    whole: Assessment, ecg: Recording, shipped: System, rendered
+) -> None:
+    page = screen(rendered(whole, ecg, earlier=(whole, ecg)))
+    earlier = page[page.index('id="earlier"') : page.index('id="why"')]
+    assert "No change beyond measurement error" in earlier
+    assert earlier.count('class="ecg-paper"') == 1
+
+
+def test_hostile_text_stays_text(whole: Assessment, ecg: Recording, rendered) -> None:
+    poisoned = dataclasses.replace(
+        whole,
+        warnings=(HOSTILE, f"WRONG PATIENT? {HOSTILE}"),
+        missing={HOSTILE: HOSTILE},
+        patient={"patient_id": HOSTILE, "row": {HOSTILE: {"value": HOSTILE, "unit": HOSTILE}}},
+        provenance={"bundle_hash": HOSTILE, HOSTILE: [HOSTILE], "training_data": [{"name": HOSTILE}]},
+        tasks={HOSTILE: whole.tasks["mortality"], **whole.tasks},
+    )
+    page = rendered(
+        poisoned,
+        dataclasses.replace(ecg, record_id=HOSTILE),
+        similar=[SimilarCase("/cases/2", HOSTILE, HOSTILE, HOSTILE, 0.5, (HOSTILE,))],
+        assessed=HOSTILE,
+    )
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_keeps_the_policy_in_every_language(
+    whole: Assessment, ecg: Recording, rendered, language: str
+) -> None:
+    page = rendered(whole, ecg, language=language)
+    assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:", page)
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+    assert "\ufffd" not in page
+    assert f'lang="{language}"' in page
+    assert re.search(r'class="paper-box"[^>]*dir="ltr"', page)
