@@ -191,7 +191,7 @@ def table(found: dict[str, Any]) -> str:
         rate = f"{told['recordings_s']} a second, {told['ratio']} of a plain loop's {told['runtime_s']}"
         rows.append((f"batch of {told['recordings']:,} ECGs", rate))
         rows.append(("worklist meanwhile", _spread(told["worklist"])))
-    if told := found.get("soak"):
+    if (told := found.get("soak")) and "growth" in told:
         memory, files = told["server_mib"], told["files"]
         grown = f"{memory['before']} to {memory['after']} MiB ({100 * told['growth']:+.1f} %)"
         rows.append((f"memory over {told['requests']:,} requests, {told['failed']} failed", grown))

@@ -84,6 +84,8 @@ def look(server: Server, done: int) -> dict[str, float]:
 def growth(looks: list[dict[str, float]]) -> dict[str, Any]:
     """From the end of the warm-up to the end, the middle of some looks at either end."""
     warm = [one for one in looks if one["requests"] >= WARM_UP] or looks
+    if not warm:
+        return {}
     found: dict[str, Any] = {"looks": len(warm)}
     for name in ("server_mib", "workers_mib", "files"):
         first, last = (

@@ -46,8 +46,7 @@ class Desk:
     def __init__(self, system: System, store: Store, workers: int = 1) -> None:
         self.system = system
         self._store = store
-        # One more than assess: who opens a sheet does not wait behind a batch for its ECG to be read.
-        self._reader = LimitedReader(workers=workers + 1)
+        self._reader = LimitedReader(workers=workers)
         self._queue: queue.PriorityQueue[_Work] = queue.PriorityQueue()
         self._order = itertools.count()
         self._threads = [

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cardiofusion.serve.server import _listen
+from cardiofusion.serve.settings import Settings
 from served import Server, form
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -84,6 +86,16 @@ def test_told_to_end_while_it_starts(tmp_path: Path) -> None:
 
 def test_a_second_start_on_a_folder_is_told_where_the_first_is(running: Server) -> None:
     assert f"http://127.0.0.1:{running.port}" in refused(running.data, "--port", "0")
+
+
+def test_answers_are_not_held_back_for_the_clients_acknowledgement(tmp_path: Path) -> None:
+    """asyncio sets TCP_NODELAY on sockets that say that they are TCP's, and on no others."""
+    with (
+        _listen(Settings(data=tmp_path, port=0)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -8,19 +8,20 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from cardiofusion.readers import group_files
 from cardiofusion.records import InputError, RecordingError
 from cardiofusion.runtime import System
 from cardiofusion.runtime.inspection import describe_recording
+from cardiofusion.serve.api.answers import AsciiJSON
 from cardiofusion.serve.api.models import CaseDetail, Embedded, assessment_response, detail, problems
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
 from cardiofusion.signal import assess_quality, canonical
 
-router = APIRouter(prefix="/api/v1", tags=["assess"])
+router = APIRouter(prefix="/api/v1", tags=["assess"], default_response_class=AsciiJSON)
 T = TypeVar("T")
 
 CLINICIAN = [Depends(require("clinician", uploads=True))]
@@ -50,7 +51,7 @@ async def assess(
         recording = clinic.desk.read(recording_files) if recording_files else None
         return system.assess(recording, values, explain=explain).to_json()
 
-    return JSONResponse(await done(request, work))
+    return AsciiJSON(await done(request, work))
 
 
 @router.post(

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from cardiofusion.serve.api.answers import AsciiJSON
 from cardiofusion.serve.api.models import CaseDetail, CaseList, Id, detail, problems, summary
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.store import Search
 
-router = APIRouter(prefix="/api/v1", tags=["cases"])
+router = APIRouter(prefix="/api/v1", tags=["cases"], default_response_class=AsciiJSON)
 READER = [Depends(require("reader"))]
 
 

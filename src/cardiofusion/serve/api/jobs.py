@@ -9,13 +9,14 @@ from starlette.concurrency import run_in_threadpool
 
 from cardiofusion.readers import group_files
 from cardiofusion.records import InputError
+from cardiofusion.serve.api.answers import AsciiJSON
 from cardiofusion.serve.api.models import CaseList, Id, Job, problems, summary
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.pages.assessing import take_into
 from cardiofusion.serve.store import Search
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], default_response_class=AsciiJSON)
 READER = [Depends(require("reader"))]
 CLINICIAN = [Depends(require("clinician", uploads=True))]
 Files = Annotated[list[UploadFile], File(description="ECGs of any format; WFDB records with all their files")]
