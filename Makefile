@@ -7,7 +7,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures installer \
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clinic-pictures installer \
   locales clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
@@ -123,6 +123,9 @@ pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 
 locales: $(VENV)/.dev ## the catalogs of the pages' languages: texts extracted, translations kept, compiled
 	$(BIN)/python benchmarks/locales.py
+
+clinic-pictures: $(VENV)/.dev ## docs/pictures of the clinic application (needs chromium)
+	$(BIN)/python benchmarks/clinic_pictures.py
 
 encoder-pictures: $(VENV)/.dev ## docs/pictures of virtual ECGs and of the encoder's work (needs chromium; CURVES=FILE.json)
 	$(BIN)/python benchmarks/pictures.py $(if $(CURVES),--curves $(CURVES))

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cardiofusion.bundle import write_bundle
+from cardiofusion.records import Measurement, Measurements, Rhythm
 from cardiofusion.runtime import System
+from cardiofusion.runtime.admission import FIBRILLATION, rhythm_warnings
 
 DISTRUST = "do not rely on what follows"
 
@@ -105,3 +107,15 @@ def test_a_birthday_between_ecg_and_row_is_no_contradiction(tiny_system, changed
 def test_the_same_patient_id_is_no_contradiction(tiny_system, recording, row):
     given = {**row, "patient_id": recording.patient_id}
     assert "WRONG" not in first_warning(tiny_system, recording, given)
+
+
+@pytest.mark.parametrize(
+    ("regularity", "confidence", "warned"),
+    [("irregularly irregular", 0.9, True), ("irregularly irregular", 0.3, False), ("irregular", 0.9, False)],
+)
+def test_a_rhythm_as_in_fibrillation_is_said_beside_labels_that_know_none(regularity, confidence, warned):
+    rr = Measurement(812.0, "ms", 140.0, 0.9, 12)
+    rhythm = Rhythm(regularity, rr, 0.2, 0.2, 0.0, 0.05, confidence)
+    words = [warning.words for warning in rhythm_warnings(Measurements(rhythm=rhythm))]
+    assert words == ([FIBRILLATION] if warned else [])
+    assert list(rhythm_warnings(None)) == list(rhythm_warnings(Measurements())) == []

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cardiofusion.records import Caution, Quality, Recording, Value
+from cardiofusion.records import Caution, Measurements, Quality, Recording, Value
 
 ADULT_YEARS = 18.0
 AGE_TOLERANCE_YEARS = 1.5  # a birthday between ECG and form, and rounding
 MIN_PACED = 20  # paced patients a bundle must have learnt from to be believed on one
 DISTRUST = "do not rely on what follows"
 PATIENT_KEYS = ("patient_id", "patient")
+FIBRILLATION = "The rhythm is irregularly irregular, as in atrial fibrillation: read the rhythm yourself."
 UNFIT = "This ECG is unfit for reading: nothing that follows comes from it."
 
 
@@ -57,6 +58,13 @@ def quality_warnings(quality: Quality) -> Iterator[Warned]:
     for finding in quality.findings:
         if finding.severity in ("unfit", "warning"):
             yield Warned(finding.message)
+
+
+def rhythm_warnings(measurements: Measurements | None) -> Iterator[Warned]:
+    """A rhythm that labels of form and size do not speak of: a "normal ECG" among them may be fibrillation."""
+    rhythm = None if measurements is None else measurements.rhythm
+    if rhythm is not None and rhythm.sure and rhythm.regularity == "irregularly irregular":
+        yield Warned(FIBRILLATION)
 
 
 def identity_warnings(

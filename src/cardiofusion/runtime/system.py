@@ -40,6 +40,7 @@ from cardiofusion.runtime.admission import (
     identity_warnings,
     population_warnings,
     quality_warnings,
+    rhythm_warnings,
 )
 from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
@@ -136,7 +137,9 @@ class System:
         seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
         answers = self.answer_encoded(encoded, encoded_row)
+        measured = None if fit is None else measure(fit, quality)
         warnings = self._warnings(recording, quality, self.columns.decode(known), given, answers)
+        warnings += rhythm_warnings(measured)
         return Assessment(
             tasks=answers,
             warnings=tuple(dict.fromkeys(warning.words for warning in warnings)),
@@ -148,7 +151,7 @@ class System:
             provenance=self._provenance(),
             patient=self._patient(recording, encoded_row, given),
             scores=patient_scores(self.columns, known, recording),
-            measurements=None if fit is None else measure(fit, quality),
+            measurements=measured,
         )
 
     def _own(self, known: Row) -> Row | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiofusion.records import Assessment
-from cardiofusion.report.wording import target_answers
+from cardiofusion.report.verdicts import LABEL_NAMES
+from cardiofusion.report.wording import spoken, target_answers
 
 VERDICTS = {"●": "present", "○": "absent", "◐": "cannot tell"}
 
@@ -31,6 +32,10 @@ def headline_words(told: Mapping[str, Any]) -> str:
     findings = [one for one in told["findings"] if one[4] is None]
     there = [name for _, name, verdict, *_ in findings if verdict == "present"]
     open_ = [name for _, name, verdict, *_ in findings if verdict == "cannot tell"]
-    parts = [f"present: {', '.join(there)}"] if there else []
-    parts += [f"cannot rule out: {', '.join(open_)}"] if open_ else []
+    parts = [f"present: {', '.join(map(_name, there))}"] if there else []
+    parts += [f"cannot rule out: {', '.join(map(_name, open_))}"] if open_ else []
     return "; ".join(parts) or "none of what it looks for"
+
+
+def _name(target: str) -> str:
+    return LABEL_NAMES.get(target, spoken(target))

@@ -85,6 +85,7 @@ FAULTS = (
 
 ADMISSION = (
     "{task}: {warning}",
+    "The rhythm is irregularly irregular, as in atrial fibrillation: read the rhythm yourself.",
     "This patient is a child ({age} years), the bundle learnt from adults: do not rely on what follows.",
     "Age {age} is outside the training data ({low} to {high} years): do not rely on what follows.",
     "The rhythm looks paced, and the bundle did not learn from paced patients: do not rely on what"

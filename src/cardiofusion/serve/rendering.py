@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from cardiofusion import __version__
 from cardiofusion.records import NOTICE
 from cardiofusion.report import wording
+from cardiofusion.report.verdicts import LABEL_NAMES
 from cardiofusion.serve.language import LANGUAGES, Translator, choose, translator
 
 LANGUAGE_COOKIE = "cf_language"
@@ -90,5 +91,6 @@ FILTERS: Mapping[str, Any] = {
     "spoken": wording.spoken,
     "number": wording.number,
     "capitalise": _capitalise,
+    "label": lambda target: LABEL_NAMES.get(target, wording.spoken(target)),
     "local": local,
 }
