@@ -7,7 +7,7 @@ OUT ?= demo
 SHIPPED := src/cardiofusion/bundle/shipped
 
 .PHONY: setup demo test lint pretrain studies bundles fusion results latency encoder supervised masked ptbxl-full virtual \
-  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clinic-pictures installer \
+  speed peers peers-tabular peers-automl peers-delineation delineation readers-table quality quality-reference tabular transcript pictures encoder-pictures clinic-pictures serve-table installer \
   locales clean
 
 setup: $(VENV)/.train ## the environment that trains and assesses
@@ -123,6 +123,9 @@ pictures: ## docs/pictures from the demo's virtual patient (needs chromium)
 
 locales: $(VENV)/.dev ## the catalogs of the pages' languages: texts extracted, translations kept, compiled
 	$(BIN)/python benchmarks/locales.py
+
+serve-table: $(VENV)/.dev ## the server: latency, a batch, memory over 100,000 requests, into docs/clinic.md
+	$(BIN)/python benchmarks/serve.py --write docs/clinic.md
 
 clinic-pictures: $(VENV)/.dev ## docs/pictures of the clinic application (needs chromium)
 	$(BIN)/python benchmarks/clinic_pictures.py

@@ -61,7 +61,7 @@ def quality_warnings(quality: Quality) -> Iterator[Warned]:
 
 
 def rhythm_warnings(measurements: Measurements | None) -> Iterator[Warned]:
-    """A rhythm that labels of form and size do not speak of: a "normal ECG" among them may be fibrillation."""
+    """A rhythm that labels of form do not speak of: a "normal ECG" among them may be fibrillation."""
     rhythm = None if measurements is None else measurements.rhythm
     if rhythm is not None and rhythm.sure and rhythm.regularity == "irregularly irregular":
         yield Warned(FIBRILLATION)

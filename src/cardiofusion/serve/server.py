@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import tempfile
 import threading
 import time
 import webbrowser
@@ -56,6 +57,8 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
         listening = _listen(settings)
         settings = replace(settings, port=listening.getsockname()[1])
         clinic = Clinic.open(settings)
+        # Uploads too large for the memory are put aside on their way in: nowhere but in the data folder.
+        tempfile.tempdir = str(clinic.store.originals.incoming)
         _log_to(settings.data)
         try:
             with _receiving(clinic, say):
