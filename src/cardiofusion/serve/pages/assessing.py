@@ -23,7 +23,6 @@ MAX_FILES = 2000  # of one request; the page itself sends many files in several
 MAX_FIELDS = 200
 WAIT_SECONDS = 10.0  # for one answer, before the page that waits is shown
 ROW = "row."
-FEW = 12  # columns shown before "more values"
 
 
 @router.get("/new")
@@ -93,11 +92,11 @@ async def _take_in(
     if not groups and not row:
         raise InputError("input.nothing", "there is neither an ECG nor a value", "give one of them")
     if len(groups) > 1:
-        if row:
+        if row or patient:
             raise InputError(
                 "input.several",
-                "a clinical row belongs to one ECG, and there are several",
-                "give one of them",
+                "a patient number and a clinical row belong to one ECG, and there are several",
+                "send several ECGs without them, or one alone",
             )
         return await run_in_threadpool(_take_batch, request, groups)
     if patient:

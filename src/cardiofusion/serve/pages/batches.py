@@ -18,6 +18,7 @@ from cardiofusion.serve.store import Search
 
 router = APIRouter(include_in_schema=False)
 
+REPEATED = "x-repeated"  # the page had no answer to these files before: what was kept then is not kept again
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
@@ -41,7 +42,10 @@ async def add(request: Request, batch: Id) -> Response:
             for given in form.getlist("files")
             if isinstance(given, UploadFile) and given.filename
         ]
-    cases = await run_in_threadpool(take_into, clinic, batch, group_files(files))
+    groups = group_files(files)
+    if request.headers.get(REPEATED):
+        groups = await run_in_threadpool(clinic.store.not_in_batch, batch, groups)
+    cases = await run_in_threadpool(take_into, clinic, batch, groups)
     await run_in_threadpool(
         clinic.audit.write, request.state.actor.name, "batch.accept", batch, cases=len(cases)
     )
