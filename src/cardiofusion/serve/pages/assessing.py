@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from cardiofusion.readers import group_files
 from cardiofusion.records import ClinicalError, ClinicalSchema, InputError
@@ -58,17 +58,22 @@ async def assess(request: Request) -> Response:
     """Keep what was sent, and lead to its sheet; to the batch where it is several recordings."""
     clinic: Clinic = request.app.state.clinic
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
-        files = [
-            (given.filename, await given.read())
-            for given in form.getlist("files")
-            if isinstance(given, UploadFile) and given.filename
-        ]
+        files = await sent_files(form)
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
     row, patient = stated(fields, clinic.columns)
     place = await _take_in(request, files, row, patient)
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": place})
     return RedirectResponse(place, 303)
+
+
+async def sent_files(form: FormData) -> list[tuple[str, bytes]]:
+    """Name and content of every file of a form; a field without a file is none."""
+    return [
+        (given.filename, await given.read())
+        for given in form.getlist("files")
+        if isinstance(given, UploadFile) and given.filename
+    ]
 
 
 def stated(fields: Mapping[str, str], columns: ClinicalSchema) -> tuple[dict[str, str], str]:

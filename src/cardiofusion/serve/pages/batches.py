@@ -7,12 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 
 from cardiofusion.readers import group_files
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
-from cardiofusion.serve.pages.assessing import MAX_FIELDS, MAX_FILES, take_into
+from cardiofusion.serve.pages.assessing import MAX_FIELDS, MAX_FILES, sent_files, take_into
 from cardiofusion.serve.rendering import page
 from cardiofusion.serve.store import Search
 
@@ -37,11 +36,7 @@ async def add(request: Request, batch: Id) -> Response:
     clinic: Clinic = request.app.state.clinic
     await run_in_threadpool(clinic.store.batch, batch)  # is there one?
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
-        files = [
-            (given.filename, await given.read())
-            for given in form.getlist("files")
-            if isinstance(given, UploadFile) and given.filename
-        ]
+        files = await sent_files(form)
     groups = group_files(files)
     if request.headers.get(REPEATED):
         groups = await run_in_threadpool(clinic.store.not_in_batch, batch, groups)
