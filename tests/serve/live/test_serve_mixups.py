@@ -1,4 +1,4 @@
-"""Whose ECG it is, on the pages: corrections, previous ECGs, damaged originals, who sees which button, the log."""
+"""Whose ECG it is, on the pages: corrections, previous ECGs, damaged originals, buttons by role, the log."""
 
 from __future__ import annotations
 
