@@ -308,6 +308,8 @@ def test_an_ecg_goes_under_its_own_number_where_the_row_names_another(store):
     kept = store.case(case)
     assert kept.patient.identifier == "P-100"
     assert kept.row == {"patient_id": "P-200"}
+    for number in ("P-100", "p-200"):  # whoever typed the other one finds it too
+        assert [found.id for found in store.search(Search(text=number))[0]] == [case]
     assert count(store, Patient) == 1  # nothing stays of one who has no case
 
 
