@@ -16,7 +16,6 @@ from cardiofusion.serve.desk import Desk
 from cardiofusion.serve.store import Store
 from cardiofusion.serve.store.store import MAX_ATTEMPTS
 from cardiofusion.writers import write_recording
-from cardiofusion.writers import write_recording
 
 ROW = {"age": 61, "sex": "male"}
 SECONDS = 60

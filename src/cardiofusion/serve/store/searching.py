@@ -15,7 +15,10 @@ DAYS_A_YEAR = 365.25
 
 @dataclass(frozen=True)
 class Search:
-    """text: part of a patient's number, also one typed beside an ECG of another, or of a file's name, or the start of a case's id. The rest: exactly."""
+    """text: part of a patient's number or a file's name, or the start of a case's id. The rest: exactly.
+
+    A number also finds what it was typed beside, where the ECG is another patient's.
+    """
 
     text: str = ""
     status: str = ""
