@@ -229,8 +229,152 @@ def test_the_ecg_before(store):
     assert before(third) == second
     assert before(second) == first
     assert before(first) is None
-    assert before(taken(None)) == third  # an ECG without a time of its own was taken in today
+    assert before(taken(None)) is None  # of an ECG without a time of its own nobody knows what came before
+    assert before(taken(4)) == third  # nor is it before any other
     assert store.earlier(store.case(store.accept({"a": b"nobody's"}))) is None
+
+
+DOUBT = {"findings": [], "cautions": ["wrong_patient"], "warnings": 1}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        ({}, {}, True),
+        ({"headline": DOUBT}, {}, False),
+        ({}, {"headline": DOUBT}, False),
+        ({"sex": "male"}, {"sex": "female"}, False),
+        ({"sex": None}, {"sex": "female"}, True),
+        ({"age": 44.0}, {"age": 80.0}, False),
+        ({"age": 61.0}, {"age": 58.5}, False),
+        ({"age": 61.0}, {"age": 63.0}, True),
+        ({"age": None}, {"age": 80.0}, True),
+        ({"age": 44.0, "recorded": datetime(1990, 3, 1)}, {"age": 78.0}, True),
+        ({"age": 60.0, "recorded": datetime(1990, 3, 1)}, {"age": 61.0}, False),
+    ],
+)
+def test_only_ecgs_that_may_be_of_one_person_are_compared(store, first, second, fits):
+    cases = []
+    for day, changes in enumerate((first, second), start=1):
+        case = store.accept({"a": os.urandom(8)})
+        store.save_answer(case, answered(**{"recorded": datetime(2024, 3, day), **changes}))
+        cases.append(store.case(case))
+    assert cases[0].patient_id == cases[1].patient_id is not None
+    earlier = store.earlier(cases[1])
+    assert (earlier is not None) == fits
+    if earlier is not None:
+        assert earlier.id == cases[0].id
+        assert unpack(earlier.assessment) == ANSWERED.assessment
+
+
+def test_an_ecg_that_does_not_fit_hides_no_older_one_that_does(store):
+    fitting, doubtful, newest = (store.accept({"a": os.urandom(8)}) for _ in range(3))
+    store.save_answer(fitting, answered(recorded=datetime(2024, 3, 1)))
+    store.save_answer(doubtful, answered(recorded=datetime(2024, 3, 2), headline=DOUBT))
+    store.save_answer(newest, answered(recorded=datetime(2024, 3, 3)))
+    assert store.earlier(store.case(newest)).id == fitting
+
+
+def test_the_same_files_are_not_their_own_previous_ecg(store):
+    """Read by two versions that understand the file's time differently."""
+    cases = [store.accept({name: b"the same", "b": b"as well"}) for name in ("a", "z")]
+    for day, case in enumerate(cases, start=1):
+        store.save_answer(case, answered(recorded=datetime(2024, 3, day)))
+    assert store.earlier(store.case(cases[1])) is None
+
+
+@pytest.mark.parametrize(
+    "word", ["ANONYMOUS", "anon", "Unknown", " N/A", "None", "TEST", "0", "0000", "-", "X"]
+)
+def test_a_word_that_stands_for_no_number_is_nobodys(store, word):
+    cases = [store.accept({"a": os.urandom(8)}, patient=word) for _ in range(2)]
+    for case in cases:
+        store.save_answer(case, answered(patient=word))
+    assert [store.case(case).patient for case in cases] == [None, None]
+    assert count(store, Patient) == 0
+
+
+@pytest.mark.parametrize("number", ["0815", "123456", "TEST-7", "X1", "Annon", "NA-1"])
+def test_a_number_that_looks_odd_is_a_number(number):
+    assert clean_identifier(number) == number
+
+
+# --- whose it is -------------------------------------------------------------------------------------------
+
+
+def test_an_ecg_goes_under_its_own_number_where_the_row_names_another(store):
+    case = store.accept({"a": b"a"}, {"patient_id": "P-200"}, patient="P-200")
+    store.save_answer(case, answered(patient="P-100", contradicted=True))
+    kept = store.case(case)
+    assert kept.patient.identifier == "P-100"
+    assert kept.row == {"patient_id": "P-200"}
+    for number in ("P-100", "p-200"):  # whoever typed the other one finds it too
+        assert [found.id for found in store.search(Search(text=number))[0]] == [case]
+    assert count(store, Patient) == 1  # nothing stays of one who has no case
+
+
+def test_a_patient_who_has_another_case_stays_when_one_leaves(store):
+    other = store.accept({"a": b"other"}, patient="P-200")
+    case = store.accept({"a": b"a"}, patient="P-200")
+    store.save_answer(case, answered(patient="P-100", contradicted=True))
+    assert store.case(other).patient.identifier == "P-200"
+    assert store.case(case).patient.identifier == "P-100"
+
+
+def test_another_name_for_the_same_patient_moves_nothing(store):
+    """Where nobody says that the file is wrong: a FHIR server's id, a number that stands for none."""
+    alias, anonymous = store.accept({"a": b"a"}, patient="P-200"), store.accept({"a": b"b"}, patient="P-200")
+    store.save_answer(alias, answered(patient="id-7"))
+    store.save_answer(anonymous, answered(patient="ANONYMOUS", contradicted=True))
+    assert {store.case(case).patient.identifier for case in (alias, anonymous)} == {"P-200"}
+
+
+def test_a_correction_keeps_what_was_before_and_takes_the_answer_away(store):
+    case = store.accept({"a": b"a"}, {"age": 44, "patient_id": "P-200"}, patient="P-200")
+    store.save_answer(case, answered(patient="P-200"))
+    store.correct(case, {"age": 61, "patient_id": "P-100"}, "P-100", "anna")
+    store.correct(case, {"age": 62}, "", "ben")
+    kept = store.case(case)
+    assert (kept.status, kept.row, kept.patient) == ("received", {"age": 62}, None)
+    assert (kept.assessment, kept.headline, kept.age, kept.recorded, kept.grade) == (None,) * 5
+    assert store.embedding(case) is None
+    assert store.waiting() == [(case, "page")]
+    assert count(store, Patient) == 0
+    said = [(one["actor"], one["patient"], one["row"]) for one in kept.corrections]
+    assert said == [
+        ("anna", "P-200", {"age": 44, "patient_id": "P-200"}),
+        ("ben", "P-100", {"age": 61, "patient_id": "P-100"}),
+    ]
+
+
+def test_an_answer_to_what_was_corrected_meanwhile_is_dropped(store):
+    case = store.accept({"a": b"a"}, {"age": 44})
+    assert store.begin_attempt(case)
+    store.correct(case, {"age": 61}, "", "anna")
+    store.save_answer(case, ANSWERED, {"age": 44})
+    assert (store.case(case).status, store.case(case).assessment) == ("received", None)
+    store.save_answer(case, ANSWERED, {"age": 61})
+    assert store.case(case).status == "assessed"
+
+
+def test_corrections_that_are_none(store):
+    with pytest.raises(InputError) as caught:
+        store.correct("0" * 32, {"age": 61}, "", "anna")
+    assert caught.value.code == "serve.unknown"
+    row = store.accept({}, {"age": 61}, patient="P")
+    with pytest.raises(InputError) as caught:
+        store.correct(row, {}, "P", "anna")
+    assert caught.value.code == "serve.empty"
+    assert store.case(row).row == {"age": 61}
+
+
+def test_tidying_leaves_nothing_of_patients_without_a_case(store):
+    store.accept({"a": b"a"}, patient="P-1")
+    with store.begin() as connection:
+        connection.add(Patient(identifier="P-2"))
+    store.tidy()
+    with store.look() as connection:
+        assert list(connection.scalars(select(Patient.identifier))) == ["P-1"]
 
 
 # --- outcomes ----------------------------------------------------------------------------------------------

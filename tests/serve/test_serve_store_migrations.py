@@ -64,6 +64,23 @@ def test_a_newer_version_is_refused_and_left_as_it_is(new_url, tmp_path):
     store.close()
 
 
+def test_tables_of_the_first_version_are_brought_up_to_date_with_what_they_hold(new_url, tmp_path):
+    url = new_url()
+    store = Store(tmp_path / "data", url)
+    case = store.accept({"a": b"a"}, {"age": 61}, patient="P-1")
+    with store.begin() as connection:
+        connection.execute(text("ALTER TABLE ecg_case DROP COLUMN corrections"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert differences(store.engine) != []
+    store.close()
+    store = Store(tmp_path / "data", url)
+    assert (differences(store.engine), revision(store.engine)) == ([], newest_revision())
+    store.correct(case, {"age": 44}, "P-1", "anna")
+    kept = store.case(case)
+    assert (kept.row, [one["row"] for one in kept.corrections]) == ({"age": 44}, [{"age": 61}])
+    store.close()
+
+
 def test_a_migration_that_fails_leaves_nothing(new_url, monkeypatch):
     from alembic import op
 

@@ -70,6 +70,7 @@ async def call(request: Request, service: Service) -> JSONResponse:
     prefetch = object_of(asked, "prefetch")
     patient, ecg = object_of(prefetch, "patient"), _newest_ecg(prefetch.get("ecg"))
     if ecg is not None:
+        await run_in_threadpool(clinic.audit.write, request.state.actor.name, "cds.assess")
         return _cards(
             await asyncio.wrap_future(clinic.desk.run(lambda system: _judge(clinic, system, ecg, patient)))
         )

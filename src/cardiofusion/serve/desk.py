@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cardiofusion.readers import LimitedReader
 from cardiofusion.records import Assessment, CardioFusionError, Recording
+from cardiofusion.report.sheet import named
 from cardiofusion.runtime import System
 from cardiofusion.serve.headline import headline
 from cardiofusion.serve.store import Answered, Store
@@ -113,7 +114,8 @@ class Desk:
         case = self._store.case(case_id)
         recording = self.read(self._store.files_of(case)) if case.files else None
         assessment = self.system.assess(recording, case.row)
-        self._store.save_answer(case_id, answered(self.system, assessment, recording, case.row))
+        answer = answered(self.system, assessment, recording, case.row)
+        self._store.save_answer(case_id, answer, case.row)
 
     def _refuse(self, case_id: str, code: str, message: str, hint: str) -> None:
         try:
@@ -125,22 +127,26 @@ class Desk:
 def answered(
     system: System, assessment: Assessment, recording: Recording | None, row: Mapping[str, Any]
 ) -> Answered:
-    """An assessment as the store keeps it."""
-    patient = assessment.patient
-    values = patient.get("row") or {}
-    age, sex = (values.get(name, {}).get("value") or patient.get(name) for name in ("age", "sex"))
-    named = next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
+    """An assessment as the store keeps it: of whom the sheet says it is."""
+    who: Mapping[str, Any] = named(assessment.patient, recording)
+    ecg_of, row_of = recording.patient_id if recording else None, stated_number(row)
     return Answered(
         assessment=assessment.to_json(),
         headline=headline(assessment, system.manifest.tasks),
-        patient=(recording.patient_id if recording else None) or named,
+        patient=ecg_of or row_of,
         recorded=recording.time if recording else None,
-        age=age,
-        sex=sex,
+        age=who["age"],
+        sex=who["sex"],
         grade=assessment.quality.grade if assessment.quality else None,
         bundle_hash=system.bundle.hash,
         embedding=_embedding(system, assessment, recording),
+        contradicted=None not in (ecg_of, row_of) and ecg_of != row_of,
     )
+
+
+def stated_number(row: Mapping[str, Any]) -> str | None:
+    """The patient's number that a row states."""
+    return next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
 
 
 def _embedding(

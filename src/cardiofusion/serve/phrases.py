@@ -37,6 +37,7 @@ NOTICES = (
     "This ECG is unfit for reading: nothing that follows comes from it.",
     "Nothing was answered: the ECG is unfit for reading. What to do about it stands with each reason.",
     "No task could be answered with what was given.",
+    "The original of this ECG cannot be read: it is not drawn.",
 )  # fmt: skip
 
 QUALITY = (

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from cardiofusion.records import Assessment, StorageError
+from cardiofusion.records import Assessment, Recording, StorageError
 from cardiofusion.runtime import System
 from cardiofusion.serve.desk import Desk
 from cardiofusion.serve.store import Store
 from cardiofusion.serve.store.store import MAX_ATTEMPTS
+from cardiofusion.writers import write_recording
 
 ROW = {"age": 61, "sex": "male"}
 SECONDS = 60
@@ -144,12 +148,55 @@ def test_an_answer_is_kept_with_what_the_worklist_shows(
     desk.submit(case).result(SECONDS)
     kept = store_of(desk).case(case)
     assert (kept.status, kept.attempts, kept.grade) == ("assessed", 1, "fair")
-    assert (kept.age, kept.sex) == (18, "male")
     assert kept.patient is not None
     assert kept.patient.identifier == "HN-1"
     assert kept.headline is not None
     assert kept.headline["findings"]
     assert kept.bundle_hash == desk.system.bundle.hash
+
+
+def named_ecg(recording: Recording, folder: Path, patient: str | None = None) -> dict[str, bytes]:
+    """The recording as a DICOM file of a woman of 44."""
+    folder.mkdir()
+    write_recording(replace(recording, patient_id=patient, age=44.0, sex="female"), folder / "ecg.dcm")
+    return {"ecg.dcm": (folder / "ecg.dcm").read_bytes()}
+
+
+def test_age_and_sex_are_the_ecgs_as_on_the_sheet(
+    new_desk: Callable[..., Desk], recording: Recording, tmp_path: Path
+) -> None:
+    desk = new_desk()
+    case = store_of(desk).accept(named_ecg(recording, tmp_path / "ecg"), {"age": 61, "sex": "male"})
+    alone = store_of(desk).accept({}, {"age": 61, "sex": "male"})
+    for one in (case, alone):
+        desk.submit(one).result(SECONDS)
+    kept, row_alone = store_of(desk).case(case), store_of(desk).case(alone)
+    assert (kept.age, kept.sex) == (44, "female")
+    assert kept.headline is not None
+    assert kept.headline["cautions"] == ["wrong_patient"]
+    assert (row_alone.age, row_alone.sex) == (61, "male")
+
+
+def test_an_ecg_of_another_number_goes_under_that_number_and_is_nobodys_previous_ecg(
+    new_desk: Callable[..., Desk], recording: Recording, tmp_path: Path
+) -> None:
+    desk = new_desk()
+    store = store_of(desk)
+    cases = []
+    for year, patient, typed in ((2020, "P-100", "P-200"), (2024, "P-200", "P-200")):
+        taken = replace(recording, time=datetime(year, 5, 4))
+        ecg = named_ecg(taken, tmp_path / str(year), patient)
+        cases.append(store.accept(ecg, {"patient_id": typed}, patient=typed))
+        desk.submit(cases[-1]).result(SECONDS)
+    wrong, right = (store.case(case) for case in cases)
+    assert wrong.patient is not None
+    assert right.patient is not None
+    assert (wrong.patient.identifier, wrong.row) == ("P-100", {"patient_id": "P-200"})
+    assert right.patient.identifier == "P-200"
+    assert wrong.headline is not None
+    assert "wrong_patient" in wrong.headline["cautions"]
+    assert store.earlier(right) is None
+    assert store.earlier(wrong) is None
 
 
 def test_a_deleted_case_is_forgotten(new_desk: Callable[..., Desk]) -> None:

@@ -230,3 +230,14 @@ def test_axe_finds_nothing_serious(
         for one in found
         if one["impact"] in ("serious", "critical")
     ]
+
+
+@pytest.mark.parametrize("name", ["layout", "speed", "gain"])
+def test_the_focus_stays_on_what_the_keyboard_chose_when_the_ecg_is_drawn_anew(page: Any, name: str) -> None:
+    page.evaluate("document.querySelector('#ecg').dataset.old = 'yes'")
+    page.locator(f"input[name={name}]:checked").focus()
+    page.keyboard.press("ArrowRight")
+    chosen = page.evaluate("document.activeElement.value")
+    page.wait_for_selector("#ecg:not([data-old])")
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+    assert page.evaluate("[document.activeElement.name, document.activeElement.value]") == [name, chosen]

@@ -46,6 +46,7 @@ async def assess(
     recording_files = await _one_recording(files)
     values = row_of(row)
     clinic: Clinic = request.app.state.clinic
+    await noted(request, "api.assess")
 
     def work(system: System) -> dict[str, Any]:
         recording = clinic.desk.read(recording_files) if recording_files else None
@@ -90,6 +91,7 @@ async def embed(request: Request, files: Files) -> Any:
     """The encoder's numbers for one ECG. Nothing is kept."""
     recording_files = await _one_recording(files)
     clinic: Clinic = request.app.state.clinic
+    await noted(request, "api.embed")
 
     def work(system: System) -> dict[str, Any]:
         recording = clinic.desk.read(recording_files)
@@ -111,7 +113,14 @@ async def inspect(request: Request, files: Files) -> dict[str, Any]:
     """What an ECG file holds: leads, rate, quality, intervals. Nothing is kept."""
     recording_files = await _one_recording(files)
     clinic: Clinic = request.app.state.clinic
+    await noted(request, "api.inspect")
     return await done(request, lambda _: describe_recording(clinic.desk.read(recording_files)))
+
+
+async def noted(request: Request, action: str) -> None:
+    """A line of the audit log about a patient of whom nothing is kept here: without a subject."""
+    clinic: Clinic = request.app.state.clinic
+    await run_in_threadpool(clinic.audit.write, request.state.actor.name, action)
 
 
 async def done(request: Request, work: Callable[[System], T]) -> T:

@@ -25,7 +25,9 @@ def cases(
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Any:
     """A page of cases, the newest first."""
-    found, total = request.app.state.clinic.store.search(Search(text=text, status=status, page=page))
+    clinic = request.app.state.clinic
+    found, total = clinic.store.search(Search(text=text, status=status, page=page))
+    clinic.audit.write(request.state.actor.name, "api.cases")
     return {"total": total, "cases": [summary(case) for case in found]}
 
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
-from cardiofusion.records import Assessment, Recording, assessment_from_json
+from cardiofusion.records import (
+    Assessment,
+    ClinicalError,
+    ClinicalSchema,
+    Column,
+    InputError,
+    Recording,
+    RecordingError,
+    StorageError,
+    assessment_from_json,
+)
 from cardiofusion.report.verdicts import label_name, task_title
 from cardiofusion.serve.clinic import Clinic
+from cardiofusion.serve.desk import stated_number
 from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.headline import headline_words
+from cardiofusion.serve.pages.assessing import stated
 from cardiofusion.serve.rendering import language_of, local, page
 from cardiofusion.serve.sheet import SimilarCase, sheet_context
 from cardiofusion.serve.similar import similar_cases
@@ -25,6 +40,9 @@ Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 READER = [Depends(require("reader"))]
 CLINICIAN = [Depends(require("clinician"))]
 ADMIN = [Depends(require("admin"))]
+UNDRAWN = "The original of this ECG cannot be read: it is not drawn."
+ALWAYS_ASKED = ("age", "sex")  # in a correction: what ECG and row can disagree on
+MAX_FIELDS = 200
 
 
 @router.get("/cases/{case_id}", dependencies=READER)
@@ -47,25 +65,25 @@ def show(
     opened = wanted and actor.may("clinician")
     clinic.audit.write(actor.name, "case.gate" if opened else "case.view", case_id)
     earlier = clinic.store.earlier(case)
+    recording, undrawn = _recording(clinic, case)
+    assessment = _assessment(case)
     context = sheet_context(
-        _assessment(case),
-        _recording(clinic, case),
+        replace(assessment, warnings=(UNDRAWN, *assessment.warnings)) if undrawn else assessment,
+        recording,
         layout=layout,
         speed=speed,
         gain=gain,
         start=start,
-        earlier=None if earlier is None else (_assessment(earlier), _recording(clinic, earlier)),
+        earlier=None if earlier is None else (_assessment(earlier), _recording(clinic, earlier)[0]),
         similar=[_similar(*found) for found in similar_cases(clinic.store, case)],
         assessed=local(case.created),
         say=language_of(request).say,
         opened=opened,
         may_open=actor.may("clinician"),
     )
-    targets = [
-        (f"{task}/{target}", f"{task_title(task)}: {label_name(target)}")
-        for task, target, *_ in (case.headline or {}).get("findings", [])
-    ]
-    return page(request, "case.html", case=case, earlier_case=earlier, targets=targets, **context)
+    context |= {"case": case, "earlier_case": earlier, "targets": _targets(case), "undrawn": undrawn}
+    context |= {"number": _number(case), "fields": list(_correctable(case, clinic.columns))}
+    return page(request, "case.html", **context)
 
 
 @router.get("/cases/{case_id}/waits", dependencies=READER)
@@ -117,6 +135,29 @@ def outcome(
     return RedirectResponse(f"/cases/{case_id}#outcome", 303)
 
 
+@router.post("/cases/{case_id}/correct", dependencies=CLINICIAN)
+async def correct(request: Request, case_id: Id) -> Response:
+    """Another patient's number and clinical row, and the case assessed anew with them."""
+    clinic: Clinic = request.app.state.clinic
+    async with request.form(max_files=0, max_fields=MAX_FIELDS) as form:
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    row, patient = stated(fields, clinic.columns)
+    await run_in_threadpool(_correct, clinic, case_id, row, patient, request.state.actor.name)
+    return RedirectResponse(f"/cases/{case_id}", 303)
+
+
+def _correct(clinic: Clinic, case_id: str, row: dict[str, Any], patient: str, actor: str) -> None:
+    case = clinic.store.case(case_id)
+    if not row and not case.files:
+        raise InputError("input.nothing", "there is neither an ECG nor a value", "give one of them")
+    # A number that only stood in the file, left as it was, is not what somebody states beside the file.
+    if patient and (stated_number(case.row) or patient != _number(case)):
+        row["patient_id"] = patient
+    clinic.store.correct(case_id, row, patient, actor)
+    clinic.desk.submit(case_id, urgent=True)
+    clinic.audit.write(actor, "case.correct", case_id)
+
+
 @router.post("/cases/{case_id}/again", dependencies=CLINICIAN)
 def again(request: Request, case_id: Id) -> Response:
     """Assess it anew."""
@@ -145,9 +186,53 @@ def _assessment(case: Case) -> Assessment:
     return assessment_from_json(unpack(case.assessment or b""))
 
 
-def _recording(clinic: Clinic, case: Case) -> Recording | None:
-    """The case's ECG, read again from its original: what is drawn is what was sent."""
-    return clinic.desk.read(clinic.store.files_of(case)) if case.files else None
+def _targets(case: Case) -> list[tuple[str, str]]:
+    """(value, words) of what can be confirmed."""
+    return [
+        (f"{task}/{target}", f"{task_title(task)}: {label_name(target)}")
+        for task, target, *_ in (case.headline or {}).get("findings", [])
+    ]
+
+
+def _recording(clinic: Clinic, case: Case) -> tuple[Recording | None, bool]:
+    """The case's ECG, read again from its original: what is drawn is what was sent; whether that failed.
+
+    The answer that is kept stands without the drawing.
+    """
+    try:
+        return (clinic.desk.read(clinic.store.files_of(case)) if case.files else None), False
+    except (StorageError, RecordingError):
+        return None, True
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A value of the row that can be corrected, as its field is called and filled."""
+
+    column: Column
+    given: str
+
+
+def _correctable(case: Case, columns: ClinicalSchema) -> Iterator[_Field]:
+    """Every value of the row, and what ECG and row can disagree on."""
+    for column in columns:
+        if column.name in case.row or column.name in ALWAYS_ASKED:
+            yield _Field(column, _given(column, case.row.get(column.name)))
+
+
+def _given(column: Column, value: Any) -> str:
+    """A value as it was given; a category by the name that the form has for it."""
+    if column.kind != "category":
+        return "" if value is None else str(value)
+    try:
+        return str(column.show(column.parse(value)) or "")
+    except ClinicalError:
+        return ""
+
+
+def _number(case: Case) -> str:
+    """The patient's number that is stated beside the ECG, else under which the case is filed."""
+    return stated_number(case.row) or (case.patient.identifier if case.patient else "")
 
 
 def _similar(case: Case, likeness: float) -> SimilarCase:

@@ -31,8 +31,11 @@ def worklist(
 ) -> Response:
     """The whole page, or its table alone where htmx asks for that."""
     search = Search(text=text, status=status, batch=batch, patient=patient, page=number)
-    store = request.app.state.clinic.store
+    clinic = request.app.state.clinic
+    store = clinic.store
     cases, total = store.search(search)
+    if text.strip():  # what was searched for may be a patient's number: it is not written down
+        clinic.audit.write(request.state.actor.name, "worklist.search")
     return page(
         request,
         "worklist_table.html" if request.headers.get("hx-target") == "worklist" else "worklist.html",

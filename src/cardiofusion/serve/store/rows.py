@@ -9,13 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Table as SqlTable
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session as Connection
 
-from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Patient, new_id
+from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Patient, new_id, now
 from cardiofusion.serve.store.text import clean_identifier
+
+# Columns of what a case was answered.
+ANSWER = ("assessment", "headline", "recorded", "age", "sex", "grade", "embedding", "bundle_hash")
 
 
 def patient_of(connection: Connection, identifier: str | None) -> Patient | None:
@@ -49,6 +52,28 @@ def batch_of(connection: Connection, batch_id: str | None) -> str | None:
 def locked_case(connection: Connection, case_id: str) -> Case | None:
     """A case that nobody else changes until this transaction ends; None where there is none."""
     return connection.get(Case, case_id, with_for_update=True)
+
+
+def remove_if_empty(connection: Connection, patient_id: str) -> None:
+    """The patient's row, where no case is left: in a transaction that holds no other patient."""
+    _remove_empty(connection, Patient, patient_id, Case.patient_id)
+
+
+def remove_empty_patients(connection: Connection) -> None:
+    """All that have no case: a sudden end may leave one."""
+    holding = select(Case.patient_id).where(Case.patient_id.is_not(None))
+    connection.execute(delete(Patient).where(Patient.id.not_in(holding)))
+
+
+def correct_case(connection: Connection, case: Case, row: dict[str, Any], patient: str, actor: str) -> None:
+    """Another row and number; the answer to the old ones is gone, they themselves are kept."""
+    number = case.patient.identifier if case.patient else None
+    old = {"entered": now().isoformat(), "actor": actor, "patient": number, "row": case.row}
+    case.corrections = [*(case.corrections or []), old]
+    case.row, case.patient = row, patient_of(connection, patient)
+    case.status, case.attempts, case.refusal = "received", 0, None
+    for column in ANSWER:
+        setattr(case, column, None)
 
 
 def remove_case(connection: Connection, case: Case) -> None:

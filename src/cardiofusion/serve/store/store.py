@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +26,18 @@ from cardiofusion.serve.store.database import database_errors, reading
 from cardiofusion.serve.store.locking import Gate
 from cardiofusion.serve.store.migrating import open_database
 from cardiofusion.serve.store.originals import Originals
-from cardiofusion.serve.store.rows import batch_of, held, locked_case, patient_of, remove_case
-from cardiofusion.serve.store.searching import Search, ecg_before, matching, newest_first
+from cardiofusion.serve.store.packing import pack
+from cardiofusion.serve.store.rows import (
+    batch_of,
+    correct_case,
+    held,
+    locked_case,
+    patient_of,
+    remove_case,
+    remove_empty_patients,
+    remove_if_empty,
+)
+from cardiofusion.serve.store.searching import Search, ecgs_before, matching, newest_first, of_one_person
 from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient
 from cardiofusion.serve.store.text import LONGEST_NOTE, clean, clean_names, clean_row
 from cardiofusion.serve.store.wiping import wipe
@@ -43,12 +51,14 @@ ENDED_THE_SERVER = {
     "message": f"the server stopped {MAX_ATTEMPTS} times while it assessed this",
     "hint": "look at the file with `cardiofusion inspect`; the original is kept",
 }
-LARGEST_ASSESSMENT = 256 << 20  # bytes of JSON: a tampered database must not fill the memory
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What assessing a case gave: see the columns of `Case`."""
+    """What assessing a case gave: see the columns of `Case`.
+
+    patient: the number that the ECG states, else the row's. contradicted: they state two.
+    """
 
     assessment: Mapping[str, Any]
     headline: Mapping[str, Any]
@@ -59,6 +69,7 @@ class Answered:
     grade: str | None
     bundle_hash: str
     embedding: NDArray[np.float32] | None
+    contradicted: bool = False
 
 
 class Store:
@@ -89,6 +100,8 @@ class Store:
         """Clear what a sudden end left: at a start, by who has the folder alone. Raises StorageError."""
         self.originals.clear_incoming()
         self.settle()
+        with self.begin() as connection:
+            remove_empty_patients(connection)
         self._wipe()
 
     def close(self) -> None:
@@ -196,20 +209,26 @@ class Store:
             case.attempts += 1
             return True
 
-    def save_answer(self, case_id: str, answered: Answered) -> None:
-        """The case is assessed; nothing happens where it was deleted meanwhile."""
+    def save_answer(self, case_id: str, answered: Answered, row: Mapping[str, Any] | None = None) -> None:
+        """The case is assessed; nothing happens where it was deleted meanwhile.
+
+        row: what was assessed; where the case was corrected meanwhile, this is no answer to it. Where ECG and
+        row name two patients, the case goes under the ECG's number: it is that one's ECG.
+        """
         packed = pack(answered.assessment)
         with self.begin() as connection:
             case = locked_case(connection, case_id)
-            if case is None:
+            if case is None or (row is not None and case.row != row):
                 return
             case.status, case.refusal, case.assessment = "assessed", None, packed
             case.headline = dict(answered.headline)
             case.recorded, case.age, case.sex = answered.recorded, answered.age, answered.sex
             case.grade, case.bundle_hash = answered.grade, answered.bundle_hash
             case.embedding = _bytes(answered.embedding)
-            if case.patient_id is None:
-                case.patient = patient_of(connection, answered.patient)
+            left = case.patient_id
+            if left is None or answered.contradicted:
+                case.patient = patient_of(connection, answered.patient) or case.patient
+        self._left(left, case)
 
     def save_refusal(self, case_id: str, code: str, message: str, hint: str) -> None:
         """The case cannot be assessed: why, and what to do."""
@@ -225,6 +244,32 @@ class Store:
             connection.execute(
                 update(Case).where(Case.id == case_id).values(status="received", attempts=0, refusal=None)
             )
+
+    def correct(self, case_id: str, row: Mapping[str, Any], patient: str, actor: str) -> None:
+        """Give a case another row and patient's number; it waits to be assessed anew.
+
+        What it said before is kept in `corrections`. Raises InputError "serve.unknown", ".empty", ".row".
+        """
+        with self.begin() as connection:
+            case = locked_case(connection, clean(case_id))
+            if case is None:
+                raise unknown("case")
+            if not row and not case.files:
+                raise InputError(
+                    "serve.empty", "there is neither an ECG nor a row", "give one of them, or both"
+                )
+            left = case.patient_id
+            correct_case(connection, case, clean_row(row), patient, clean(actor))
+        self._left(left, case)
+
+    def _left(self, patient_id: str | None, case: Case) -> None:
+        """A case went from this patient to another: nothing stays of one who has no case.
+
+        In a transaction of its own: whoever holds one patient and waits for another may wait in a circle.
+        """
+        if patient_id is not None and patient_id != case.patient_id:
+            with self.begin() as connection:
+                remove_if_empty(connection, patient_id)
 
     # Looking
 
@@ -267,14 +312,16 @@ class Store:
             last = found[-1]
 
     def earlier(self, case: Case) -> Case | None:
-        """The same patient's ECG before this one, by the ECG's own time where both have one."""
-        if case.patient_id is None:
+        """The same patient's ECG before this one, by the ECGs' own times; see `of_one_person`."""
+        if case.patient_id is None or case.recorded is None:
             return None
-        found = ecg_before(case).options(
-            undefer(Case.assessment), selectinload(Case.files), selectinload(Case.patient)
-        )
+        found = ecgs_before(case).options(selectinload(Case.files), selectinload(Case.patient))
         with self.look() as connection:
-            return connection.scalar(found)
+            fitting = (one for one in connection.scalars(found).all() if of_one_person(one, case))
+            earlier = next(fitting, None)
+            if earlier is not None:
+                connection.refresh(earlier, ["assessment"])
+            return earlier
 
     def patient(self, patient_id: str) -> Patient:
         """A patient by the random id. Raises InputError "serve.unknown"."""
@@ -349,23 +396,6 @@ class Store:
 
 def _hashes(files: Mapping[str, bytes]) -> frozenset[str]:
     return frozenset(hashlib.sha256(content).hexdigest() for content in files.values())
-
-
-def pack(document: Mapping[str, Any]) -> bytes:
-    """JSON, compressed."""
-    return zlib.compress(json.dumps(document, allow_nan=False, separators=(",", ":")).encode(), 6)
-
-
-def unpack(content: bytes) -> dict[str, Any]:
-    """The inverse of `pack`. Raises StorageError where it is damaged."""
-    unpacking = zlib.decompressobj()
-    try:
-        document: dict[str, Any] = json.loads(unpacking.decompress(content, LARGEST_ASSESSMENT))
-    except (zlib.error, ValueError) as error:
-        raise StorageError(
-            "storage.assessment", "a kept answer is damaged", "assess the case again, or restore a backup"
-        ) from error
-    return document
 
 
 def unknown(what: str) -> InputError:

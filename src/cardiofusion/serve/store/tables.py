@@ -110,6 +110,8 @@ class Case(Table):
     row: the clinical values as given. recorded: the ECG's own local time. headline: what the worklist shows,
     {"findings": [[task, target, verdict, probability, horizon]], "cautions": [code], "warnings": count}.
     assessment: `Assessment.to_json`, JSON, zlib. embedding: float32, little-endian. grade: the ECG's quality.
+    corrections: what `row` and the patient's number were before each correction, the newest last,
+    [{"entered": moment, "actor": name, "patient": number or None, "row": values}].
     """
 
     __tablename__ = "ecg_case"
@@ -132,6 +134,7 @@ class Case(Table):
     embedding: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     bundle_hash: Mapped[str | None] = mapped_column(String(64))
     refusal: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    corrections: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
 
     patient: Mapped[Patient | None] = relationship(back_populates="cases")
     batch: Mapped[Batch | None] = relationship(back_populates="cases")

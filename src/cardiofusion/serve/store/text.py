@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,11 @@ LONGEST_IDENTIFIER = 200  # of a patient's number
 LONGEST_NOTE = 10_000
 DEEPEST = 20  # values within values of a row
 REPLACEMENT = "�"
+# What carts and anonymisers write where there is no number: two files that say so need not be one person's.
+# Few, and none that a hospital could give: "123456" may be somebody's.
+_NO_NUMBER = re.compile(
+    r"[0\s._/?*#-]*|x+|anon(ym(ous|i[sz]ed))?|unknown|test|none|null|nil|n/?a", re.IGNORECASE
+)
 
 
 def clean(text: str, longest: int | None = None) -> str:
@@ -27,8 +33,13 @@ def clean(text: str, longest: int | None = None) -> str:
 
 
 def clean_identifier(text: str | None) -> str:
-    """A patient's number as it is looked up. Too long a one ends in a hash: others may begin as it does."""
+    """A patient's number as it is looked up, "" for none and for a word that stands for none ("ANONYMOUS").
+
+    Too long a one ends in a hash: others may begin as it does.
+    """
     known = clean(text or "").strip()
+    if _NO_NUMBER.fullmatch(known):
+        return ""
     if len(known) <= LONGEST_IDENTIFIER:
         return known
     digest = hashlib.sha256(known.encode()).hexdigest()[:16]
