@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -136,7 +137,8 @@ class Server:
         """The server's process and those it started."""
         me, found = self.process.pid, [self.process.pid]
         for task in Path(f"/proc/{me}/task").iterdir():
-            found += [int(pid) for pid in (task / "children").read_text().split()]
+            with suppress(FileNotFoundError):  # a thread that ended meanwhile
+                found += [int(pid) for pid in (task / "children").read_text().split()]
         return found
 
     def __enter__(self) -> Server:

@@ -120,7 +120,9 @@ def watch(browser: Browser, server: Server, **options: object) -> Watched:
 
     def said(message: object) -> None:
         kind, text = message.type, message.text  # type: ignore[attr-defined]
-        if kind in ("error", "warning") and "status of 422" not in text:  # a refusal that a journey asks for
+        # A refusal that a journey asks for is no complaint; Chromium and htmx each have words for it.
+        asked_for = "status of 422" in text or "Status Error Code 422" in text
+        if kind in ("error", "warning") and not asked_for:
             watched.complaints.append(f"{kind}: {text}")
 
     context.on("console", said)

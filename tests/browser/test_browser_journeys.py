@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -87,7 +89,7 @@ def test_a_row_alone_is_answered_and_a_wrong_value_is_told_as_it_is_typed(watche
     expect(page.locator("#told-age")).to_contain_text("outside the plausible range")
     expect(page.locator("#row-age")).to_have_attribute("aria-invalid", "true")
     page.get_by_role("button", name="Assess", exact=True).click()
-    expect(page.locator("#said")).to_contain_text("age = 161 years is outside")
+    expect(page.locator("#said")).to_contain_text("Age = 161 years is outside")
     assess(page, age="61", sex="male", systolic="150")
     expect(page).to_have_url(SHEET)
     expect(page.locator("#answer")).to_contain_text("death within 10 years")
@@ -125,6 +127,11 @@ def test_two_hundred_files_at_once_are_taken_in_watched_and_told_apart(watched, 
     other = watched.context.new_page()
     other.goto(watched.server.address + "/")
     expect(other.get_by_role("heading", name="Worklist")).to_be_visible()
+    # A case that waits shows its sheet by itself, and whole.
+    other.goto(watched.server.address + "/?status=received")
+    other.locator("#worklist tbody th a").last.click()
+    expect(other.locator("#answer")).to_be_visible(timeout=300_000)
+    expect(other.locator("#ecg [data-calipers]")).to_be_visible()
     other.close()
     expect(page.locator("#progress")).to_contain_text(re.compile(r"\D0 waiting"), timeout=300_000)
     expect(page.locator("#progress")).to_contain_text(
@@ -148,6 +155,29 @@ def test_a_sheet_prints_on_one_page(watched, tmp_path):
     assert pages == 1
     (width, height) = map(float, re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", printed)[0])
     assert (round(width), round(height)) == (842, 595)  # A4 across, in points
+
+
+def test_a_closed_answer_opens_for_a_clinician_and_the_audit_log_says_so(watched):
+    page = open_example(watched, "EXAMPLE-7")
+    expect(page.locator("#answer")).to_contain_text("has not learnt from such patients")
+    assert not re.search(r"\d+ of 100", page.content())
+    page.get_by_role("link", name="Show anyway").first.click()
+    expect(page.locator("#answer")).to_contain_text("do not rely on it")
+    expect(page.locator("#answer")).to_contain_text("of 100")
+    program = [sys.executable, "-m", "cardiofusion", "audit", "show", "--data", str(watched.server.folder)]
+    log = subprocess.run(program, capture_output=True, text=True, check=True).stdout
+    assert "case.gate" in log
+    assert "EXAMPLE-7" not in log
+
+
+def test_several_files_never_lose_a_number_that_was_typed(watched, ptbxl):
+    page = watched.go("/new")
+    assess(page, wfdb(ptbxl, "00001_hr") + wfdb(ptbxl, "00002_hr"), patient_id="A 7")
+    expect(page.locator("#said")).to_contain_text("belong to one ECG")
+    page = watched.go("/new")
+    many = [file for number in range(1, 15) for file in wfdb(ptbxl, f"{number:05d}_hr")]
+    assess(page, many, patient_id="A 7")
+    expect(page.locator("#sent-words")).to_contain_text("belong to one ECG")
 
 
 def test_calipers_measure_by_mouse_and_by_keyboard(watched):

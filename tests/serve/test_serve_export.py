@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from datetime import datetime
@@ -38,13 +39,23 @@ def test_a_line_a_target(store):
     assert first == {
         "case": case, "received": first["received"], "recorded": "2024-03-01T08:30:00", "patient": "P-1",
         "age": "61.5", "sex": "female", "source": "api", "status": "assessed", "refusal": "",
-        "quality": "good", "warnings": "2", "task": "mi", "target": "MI", "answer": "present",
+        "quality": "good", "warnings": "2", "cautions": "", "task": "mi", "target": "MI", "answer": "present",
         "probability": "0.25", "horizon": "",
         "outcome": "absent", "bundle": "b" * 64, "files": "a.hea; a.dat",
     }  # fmt: skip
     assert datetime.fromisoformat(first["received"]).utcoffset() is not None
     assert (second["target"], second["horizon"], second["outcome"]) == ("death", "10.0", "")
     assert float(second["probability"]) == 0
+
+
+def test_what_is_closed_on_the_sheet_is_closed_here(store):
+    case = store.accept({"a.hea": b"1"})
+    told = answer(FINDINGS, "P-1")
+    headline = {**told.headline, "closed": ["mi"], "cautions": ["wrong_patient", "child"]}
+    store.save_answer(case, dataclasses.replace(told, headline=headline))
+    first, second = table(store)
+    assert (first["answer"], first["probability"], first["cautions"]) == ("closed", "", "wrong_patient child")
+    assert second["answer"] != "closed"
 
 
 def test_a_case_without_an_answer_has_a_line(store):
@@ -92,5 +103,5 @@ def test_cells_come_back(value):
 
 
 def test_every_column_is_documented():
-    documented = re.findall(r"^    ([a-z, ]+?)   ", export.__doc__, re.MULTILINE)
+    documented = re.findall(r"^    ([a-z][a-z, ]*?)   ", export.__doc__, re.MULTILINE)
     assert tuple(", ".join(documented).split(", ")) == COLUMNS

@@ -361,3 +361,12 @@ def test_the_database_lies_in_the_folder_whatever_its_name(tmp_path: Path, name:
     Store(place.data, place.database_url).close()
     assert (tmp_path / name / "cardiofusion.db").exists()
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_files_sent_again_are_told_from_new_ones(store):
+    batch = store.new_batch("", "ada")
+    first, second = {"a.hea": b"1", "a.dat": b"2"}, {"b.dcm": b"3"}
+    store.accept(first, batch=batch)
+    store.accept(second, batch=store.new_batch("", "ada"))  # another batch is no reason
+    assert store.not_in_batch(batch, [first, second]) == [second]
+    assert store.not_in_batch(batch, [{"a.hea": b"1"}]) == [{"a.hea": b"1"}]  # half of it is not it

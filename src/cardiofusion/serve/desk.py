@@ -132,7 +132,7 @@ def answered(
     named = next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
     return Answered(
         assessment=assessment.to_json(),
-        headline=headline(assessment),
+        headline=headline(assessment, system.manifest.tasks),
         patient=(recording.patient_id if recording else None) or named,
         recorded=recording.time if recording else None,
         age=age,

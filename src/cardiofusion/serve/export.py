@@ -10,9 +10,11 @@
     refusal         why it was refused, a code
     quality         of the ECG: good, fair or unfit
     warnings        how many stand on the sheet
+    cautions        their codes, for example wrong_patient or child, separated by spaces
     task, target    what is answered
-    answer          present, absent, "cannot tell" (both are possible) or unlike (neither is)
-    probability     calibrated, 0 to 1
+    answer          present, absent, "cannot tell" (both are possible), unlike (neither is), or closed: the
+                    bundle does not know such patients, or not whose data these are
+    probability     calibrated, 0 to 1; empty where the answer is closed
     horizon         years within which an event is meant
     outcome         what turned out to be true, as entered last: present, absent or unknown
     bundle          SHA-256 of the bundle that answered
@@ -36,7 +38,18 @@ from cardiofusion.serve.store.tables import Case
 
 COLUMNS = (
     *("case", "received", "recorded", "patient", "age", "sex", "source", "status", "refusal", "quality"),
-    *("warnings", "task", "target", "answer", "probability", "horizon", "outcome", "bundle", "files"),
+    *(
+        "warnings",
+        "cautions",
+        "task",
+        "target",
+        "answer",
+        "probability",
+        "horizon",
+        "outcome",
+        "bundle",
+        "files",
+    ),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 MEDIA_TYPE = "text/csv; charset=utf-8"
@@ -58,14 +71,11 @@ def _lines(case: Case) -> Iterator[tuple[object, ...]]:
         *(case.age, case.sex, case.source, case.status, (case.refusal or {}).get("code"), case.grade),
     )
     after = (case.bundle_hash, "; ".join(file.name for file in case.files))
-    for task, target, answer, probability, horizon in _findings(headline):
-        outcome = outcomes.get((task, target))
-        warnings = (headline or {}).get("warnings")
-        yield (*before, warnings, task, target, answer, probability, horizon, outcome, *after)
-
-
-def _findings(headline: dict[str, Any] | None) -> list[list[Any]]:
-    return (headline or {}).get("findings") or [[None] * 5]
+    told = headline or {}
+    noted = (told.get("warnings"), " ".join(told.get("cautions", ())))
+    for task, target, answer, probability, horizon in told.get("findings") or [[None] * 5]:
+        said = ("closed", None) if task in told.get("closed", ()) else (answer, probability)
+        yield (*before, *noted, task, target, *said, horizon, outcomes.get((task, target)), *after)
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ from cardiofusion import __version__
 from cardiofusion.records import NOTICE
 from cardiofusion.report import wording
 from cardiofusion.report.verdicts import LABEL_NAMES
+from cardiofusion.serve.headline import shown
 from cardiofusion.serve.language import LANGUAGES, Translator, choose, translator
 
 LANGUAGE_COOKIE = "cf_language"
@@ -91,6 +92,7 @@ FILTERS: Mapping[str, Any] = {
     "spoken": wording.spoken,
     "number": wording.number,
     "capitalise": _capitalise,
+    "shown": shown,
     "label": lambda target: LABEL_NAMES.get(target, wording.spoken(target)),
     "local": local,
 }

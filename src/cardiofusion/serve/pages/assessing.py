@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from cardiofusion.readers import group_files
 from cardiofusion.records import ClinicalError, ClinicalSchema, InputError
@@ -23,7 +23,6 @@ MAX_FILES = 2000  # of one request; the page itself sends many files in several
 MAX_FIELDS = 200
 WAIT_SECONDS = 10.0  # for one answer, before the page that waits is shown
 ROW = "row."
-FEW = 12  # columns shown before "more values"
 
 
 @router.get("/new")
@@ -59,17 +58,22 @@ async def assess(request: Request) -> Response:
     """Keep what was sent, and lead to its sheet; to the batch where it is several recordings."""
     clinic: Clinic = request.app.state.clinic
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
-        files = [
-            (given.filename, await given.read())
-            for given in form.getlist("files")
-            if isinstance(given, UploadFile) and given.filename
-        ]
+        files = await sent_files(form)
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
     row, patient = stated(fields, clinic.columns)
     place = await _take_in(request, files, row, patient)
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": place})
     return RedirectResponse(place, 303)
+
+
+async def sent_files(form: FormData) -> list[tuple[str, bytes]]:
+    """Name and content of every file of a form; a field without a file is none."""
+    return [
+        (given.filename, await given.read())
+        for given in form.getlist("files")
+        if isinstance(given, UploadFile) and given.filename
+    ]
 
 
 def stated(fields: Mapping[str, str], columns: ClinicalSchema) -> tuple[dict[str, str], str]:
@@ -93,11 +97,11 @@ async def _take_in(
     if not groups and not row:
         raise InputError("input.nothing", "there is neither an ECG nor a value", "give one of them")
     if len(groups) > 1:
-        if row:
+        if row or patient:
             raise InputError(
                 "input.several",
-                "a clinical row belongs to one ECG, and there are several",
-                "give one of them",
+                "a patient number and a clinical row belong to one ECG, and there are several",
+                "send several ECGs without them, or one alone",
             )
         return await run_in_threadpool(_take_batch, request, groups)
     if patient:

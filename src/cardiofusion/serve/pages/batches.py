@@ -7,17 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 
 from cardiofusion.readers import group_files
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
-from cardiofusion.serve.pages.assessing import MAX_FIELDS, MAX_FILES, take_into
+from cardiofusion.serve.pages.assessing import MAX_FIELDS, MAX_FILES, sent_files, take_into
 from cardiofusion.serve.rendering import page
 from cardiofusion.serve.store import Search
 
 router = APIRouter(include_in_schema=False)
 
+REPEATED = "x-repeated"  # the page had no answer to these files before: what was kept then is not kept again
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
@@ -36,12 +36,11 @@ async def add(request: Request, batch: Id) -> Response:
     clinic: Clinic = request.app.state.clinic
     await run_in_threadpool(clinic.store.batch, batch)  # is there one?
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
-        files = [
-            (given.filename, await given.read())
-            for given in form.getlist("files")
-            if isinstance(given, UploadFile) and given.filename
-        ]
-    cases = await run_in_threadpool(take_into, clinic, batch, group_files(files))
+        files = await sent_files(form)
+    groups = group_files(files)
+    if request.headers.get(REPEATED):
+        groups = await run_in_threadpool(clinic.store.not_in_batch, batch, groups)
+    cases = await run_in_threadpool(take_into, clinic, batch, groups)
     await run_in_threadpool(
         clinic.audit.write, request.state.actor.name, "batch.accept", batch, cases=len(cases)
     )

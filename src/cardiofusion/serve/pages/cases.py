@@ -45,7 +45,7 @@ def show(
         return page(request, template, case=case)
     actor = request.state.actor
     opened = wanted and actor.may("clinician")
-    clinic.audit.write(actor.name, "case.open_gate" if opened else "case.view", case_id)
+    clinic.audit.write(actor.name, "case.gate" if opened else "case.view", case_id)
     earlier = clinic.store.earlier(case)
     context = sheet_context(
         _assessment(case),
@@ -66,6 +66,13 @@ def show(
         for task, target, *_ in (case.headline or {}).get("findings", [])
     ]
     return page(request, "case.html", case=case, earlier_case=earlier, targets=targets, **context)
+
+
+@router.get("/cases/{case_id}/waits", dependencies=READER)
+def waits(request: Request, case_id: Id) -> Response:
+    """For the page of a case that waits: nothing while it does, then that the page is to be loaded anew."""
+    done = request.app.state.clinic.store.case(case_id).status != "received"
+    return Response(status_code=204, headers={"HX-Refresh": "true"} if done else {})
 
 
 @router.get("/cases/{case_id}/files/{position}", dependencies=READER)

@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reade
 STATUSES = ("", "received", "assessed", "refused")
 Text = Annotated[str, Query(max_length=200)]
 Status = Annotated[str, Query(pattern="^(received|assessed|refused|)$")]
-PatientId = Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")]
+RandomId = Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")]
 
 
 @router.get("/")
@@ -25,11 +25,12 @@ def worklist(
     request: Request,
     text: Text = "",
     status: Status = "",
-    patient: PatientId = "",
+    patient: RandomId = "",
+    batch: RandomId = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """The whole page, or its table alone where htmx asks for that."""
-    search = Search(text=text, status=status, patient=patient, page=number)
+    search = Search(text=text, status=status, batch=batch, patient=patient, page=number)
     store = request.app.state.clinic.store
     cases, total = store.search(search)
     return page(
@@ -45,7 +46,7 @@ def worklist(
 
 
 @router.get("/export.csv")
-def export(request: Request, text: Text = "", status: Status = "", patient: PatientId = "") -> Response:
+def export(request: Request, text: Text = "", status: Status = "", patient: RandomId = "") -> Response:
     """The cases that a search finds, as CSV."""
     clinic = request.app.state.clinic
     clinic.audit.write(request.state.actor.name, "worklist.export", "")

@@ -19,6 +19,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 
+const notice = document.querySelector("[data-failed]");
+if (notice) {
+  notice.textContent = sessionStorage.getItem("failed") || "";
+  sessionStorage.removeItem("failed");
+}
+
 const form = document.getElementById("new");
 if (form) startUploads(form);
 
@@ -44,8 +50,14 @@ function startUploads(form) {
   form.addEventListener("htmx:confirm", (event) => {
     if (input.files.length <= FEW) return;
     event.preventDefault();
-    sendMany(form, [...input.files], words);
+    if (said(form)) form.querySelector("#sent-words").textContent = words.several;
+    else sendMany(form, [...input.files], words);
   });
+}
+
+// Whether a number or a value is filled in.
+function said(form) {
+  return [...form.elements].some((field) => /^(row\.|patient_id$)/.test(field.name || "") && field.value.trim());
 }
 
 const FEW = 25; // files in one request
@@ -99,8 +111,8 @@ async function sendMany(form, files, words) {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, sender));
-  if (failed) { told.textContent = words.failed.replace("{n}", failed); button.disabled = false; }
-  else window.location.assign(href);
+  if (failed) sessionStorage.setItem("failed", words.failed.replace("{n}", failed));
+  window.location.assign(href);
 }
 
 async function sendPart(batch, part) {
@@ -108,7 +120,7 @@ async function sendPart(batch, part) {
   for (const file of part) body.append("files", file, file.name);
   for (let attempt = 0; attempt < 3; attempt += 1) {
     try {
-      const answer = await fetch(`/batches/${batch}/files`, { method: "POST", body });
+      const answer = await fetch(`/batches/${batch}/files`, { method: "POST", body, headers: attempt ? { "X-Repeated": String(attempt) } : {} });
       if (answer.ok) return true;
       if (answer.status !== 429 && answer.status < 500) return false;
     } catch { /* the network of this machine: try again */ }

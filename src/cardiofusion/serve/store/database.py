@@ -23,6 +23,7 @@ from cardiofusion.records import ExtraMissingError, InputError, StorageError, st
 BUSY_SECONDS = 30  # a writer waits so long for another one
 CONNECTIONS = 64  # at the same time: more than the threads that a server has
 KEPT_CONNECTIONS = 8
+CACHE_KIB = 512  # of a connection to SQLite; the system's own cache holds the file anyway
 BEGIN = "sqlite_begin"  # execution option: how a transaction begins on SQLite
 
 
@@ -89,6 +90,7 @@ def _engine(url: URL) -> Engine:
             pool_size=KEPT_CONNECTIONS,
             max_overflow=CONNECTIONS - KEPT_CONNECTIONS,
             pool_timeout=BUSY_SECONDS,
+            pool_use_lifo=True,  # few connections do most of the work: each has a cache of pages of its own
             pool_pre_ping=url.get_backend_name() != "sqlite",
             hide_parameters=True,  # values are patients' data: no error message repeats them
         )
@@ -125,6 +127,7 @@ def _sqlite_ways(connection: Any, _: ConnectionPoolEntry) -> None:
         "foreign_keys = ON",
         "secure_delete = ON",
         "temp_store = MEMORY",  # nothing of a patient in another folder
+        f"cache_size = -{CACHE_KIB}",
         "trusted_schema = OFF",
     ):
         connection.execute(f"PRAGMA {pragma}").close()

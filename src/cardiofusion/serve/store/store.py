@@ -7,9 +7,10 @@ Whatever happens to the process afterwards, the case waits with the status "rece
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -163,6 +164,16 @@ class Store:
             connection.add(batch)
             connection.flush()
             return batch.id
+
+    def not_in_batch(self, batch: str, groups: Sequence[dict[str, bytes]]) -> list[dict[str, bytes]]:
+        """Those of some recordings' files that no case of the batch holds, for whoever sends them twice."""
+        held = select(CaseFile.case_id, CaseFile.sha256).join(Case).where(Case.batch_id == clean(batch))
+        cases: dict[str, set[str]] = {}
+        with self.look() as connection:
+            for case, sha256 in connection.execute(held):
+                cases.setdefault(case, set()).add(sha256)
+        known = {frozenset(hashes) for hashes in cases.values()}
+        return [files for files in groups if _hashes(files) not in known]
 
     # Assessing
 
@@ -334,6 +345,10 @@ class Store:
             remove_case(connection, case)
         self.settle()
         self._wipe()
+
+
+def _hashes(files: Mapping[str, bytes]) -> frozenset[str]:
+    return frozenset(hashlib.sha256(content).hexdigest() for content in files.values())
 
 
 def pack(document: Mapping[str, Any]) -> bytes:
