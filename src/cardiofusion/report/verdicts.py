@@ -26,7 +26,7 @@ MARKS: Mapping[Leaning, str] = {"present": "●", "both": "◐", "absent": "○"
 # PTB-XL's diagnostic superclasses (Wagner et al., Sci Data 2020) as people say them. NORM is of form: an ECG
 # in atrial fibrillation can have it.
 LABEL_NAMES: Mapping[str, str] = {
-    "NORM": "a normal waveform, rhythm not judged",
+    "NORM": "a normal waveform – rhythm not judged",
     "MI": "myocardial infarction",
     "STTC": "ST or T wave change",
     "CD": "conduction disturbance",

@@ -278,7 +278,7 @@ HINTS = (
 )  # fmt: skip
 
 VERDICTS = (
-    "a normal waveform, rhythm not judged", "heart rate",
+    "a normal waveform – rhythm not judged", "heart rate",
     "myocardial infarction", "ST or T wave change", "conduction disturbance", "hypertrophy",
     "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
     "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",

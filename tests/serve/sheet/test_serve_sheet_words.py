@@ -9,7 +9,16 @@ from typing import Literal
 
 import pytest
 
-from cardiofusion.records import NOTICE, Assessment, InputError, Measurement, Quality, Recording, Rhythm
+from cardiofusion.records import (
+    NOTICE,
+    Assessment,
+    Finding,
+    InputError,
+    Measurement,
+    Quality,
+    Recording,
+    Rhythm,
+)
 from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS
 from cardiofusion.runtime import System
 from cardiofusion.serve.drawing import PaperChoice
@@ -194,7 +203,8 @@ def test_of_an_unfit_ecg_no_lead_is_graded(whole: Assessment, ecg: Recording, re
     """ "Unfit · fair: V6" would contradict itself."""
 
     def quality_line(grade: Literal["fair", "unfit"]) -> str:
-        quality = Quality(grade, leads=dict.fromkeys(ecg.leads, "fair"))
+        finding = Finding("no_beats", "unfit" if grade == "unfit" else "warning", "No heart beats.")
+        quality = Quality(grade, (finding,), dict.fromkeys(ecg.leads, "fair"))
         page = screen(rendered(dataclasses.replace(whole, quality=quality), ecg))
         return words_of(page[page.index('id="quality"') : page.index('id="answer"')])
 
