@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardiofusion.records import Assessment, TaskAnswer
-from cardiofusion.report.verdicts import label_name, natural, task_title, verdicts
+from cardiofusion.records import Assessment, Quality, TaskAnswer
+from cardiofusion.report.verdicts import label_name, natural, task_title, verdicts, without_ecg_words
 
 
 def answer(sets: dict[str, tuple[str, ...]], probability: dict[str, float]) -> TaskAnswer:
@@ -50,9 +51,52 @@ def test_of_a_binary_task_the_second_label_is_the_target(assessment: Assessment)
     assert verdicts(dataclasses.replace(alone, prediction_set=("diseased",)))[0].leaning == "present"
 
 
-def test_an_event_within_years_says_so() -> None:
-    risk = dataclasses.replace(answer({"death": ("absent", "present")}, {"death": 0.19}), horizon=10.0)
-    assert verdicts(risk)[0].sentence == "Cannot rule out death within 10 years"
+@pytest.mark.parametrize(
+    ("held", "promise"),
+    [
+        (("present",), "heart failure within 10 years: present"),
+        (("absent",), "heart failure within 10 years: absent"),
+        (("absent", "present"), "heart failure within 10 years: present or absent"),
+    ],
+)
+def test_of_an_event_within_years_the_frequency_is_told(held: tuple[str, ...], promise: str) -> None:
+    """Any event: "points to" it frightens where 63 of 100 do not have it."""
+    risk = dataclasses.replace(answer({"heart_failure": held}, {"heart_failure": 0.37}), horizon=10.0)
+    (told,) = verdicts(risk)
+    assert not told.by_set
+    assert told.said == "heart failure within 10 years: about 37 of 100"
+    assert told.promise == promise
+
+
+def test_an_event_of_a_stranger_has_no_number_to_rely_on() -> None:
+    (told,) = verdicts(dataclasses.replace(answer({"death": ()}, {"death": 0.37}), horizon=10.0))
+    assert told.said == "death within 10 years: not to be relied on"
+
+
+def test_what_the_row_alone_says_of_an_ecg_is_expected_and_points_to_nothing() -> None:
+    sets = {"MI": ("absent",), "HYP": ("present",)}
+    row_only = dataclasses.replace(
+        answer(sets, {"MI": 0.3, "HYP": 0.13}), modalities=("row",), unused=("ecg",)
+    )
+    likelier, other = verdicts(row_only)
+    assert (likelier.target, other.target) == ("MI", "HYP")
+    assert other.said == "hypertrophy (HYP), expected from the clinical row alone: about 13 of 100"
+    for one in (likelier, other):
+        assert not re.search("points to|unlikely|rule out", f"{one.said} {one.promise}", re.IGNORECASE)
+    read = dataclasses.replace(row_only, modalities=("ecg",), unused=("row",))
+    assert all(one.by_set for one in verdicts(read))
+
+
+def test_why_no_ecg_was_read_is_said() -> None:
+    row_only = dataclasses.replace(answer({"MI": ("absent",)}, {}), modalities=("row",), unused=("ecg",))
+    assert without_ecg_words(row_only, None) == "no ECG was given"
+    assert "unfit" in without_ecg_words(row_only, Quality("unfit"))
+    assert without_ecg_words(row_only, Quality("good")) == "the ECG was not used"
+    assert without_ecg_words(answer({"MI": ("absent",)}, {}), None) == ""
+
+
+def test_norm_is_not_said_to_be_of_the_rhythm() -> None:
+    assert "rhythm not judged" in label_name("NORM")
 
 
 def test_an_interval_is_of_the_same_hundred() -> None:

@@ -9,7 +9,8 @@ import pytest
 from cardiofusion.bundle import write_bundle
 from cardiofusion.records import Measurement, Measurements, Rhythm
 from cardiofusion.runtime import System
-from cardiofusion.runtime.admission import FIBRILLATION, rhythm_warnings
+from cardiofusion.runtime.admission import FIBRILLATION, lead_warnings, rhythm_warnings
+from cardiofusion.signal import assess_quality
 
 DISTRUST = "do not rely on what follows"
 
@@ -83,6 +84,40 @@ def test_a_paced_rhythm_is_answered_with_a_warning_first(tiny_system, paced):
     warning = first_warning(tiny_system, paced, None)
     assert "paced" in warning
     assert DISTRUST in warning
+
+
+def test_a_holter_of_two_leads_is_answered_with_a_warning(tiny_system, only):
+    found = tiny_system.assess(only("II", "V5"), None, explain=False)
+    assert found.tasks
+    assert found.cautions == ("leads",)
+    assert f"The bundle learnt from 12 leads; this ECG has 2: {DISTRUST}." in found.warnings
+
+
+def test_few_leads_close_only_the_tasks_that_read_them(only):
+    shipped = System.load()
+    found = shipped.assess(only("II", "V5"), {"age": 61, "sex": "male", "systolic": 150}, explain=False)
+    assert set(found.tasks) == {"ecg-findings", "mortality"}
+    (said,) = [words for words in found.warnings if "leads; this ECG" in words]
+    assert said.startswith("ecg-findings: ")
+
+
+def test_a_bundle_that_learnt_from_as_few_leads_knows_them(only):
+    quality = assess_quality(only("II", "V5"))
+    assert not list(lead_warnings({"leads": 2}, quality))
+    assert len(list(lead_warnings({"leads": 3}, quality))) == 1
+    assert not list(lead_warnings({}, None))
+
+
+def test_an_answer_says_what_it_was_not_made_from(tiny_system, recording, row):
+    alone = tiny_system.assess(None, row, explain=False)
+    whole = tiny_system.assess(recording, row, explain=False)
+    for task in tiny_system.manifest.tasks:
+        for answer in (found.tasks.get(task.name) for found in (alone, whole)):
+            if answer is not None:
+                assert set(answer.modalities) | set(answer.unused) == set(task.modalities)
+    both = {task.name for task in tiny_system.manifest.tasks if set(task.modalities) == {"ecg", "row"}}
+    assert both
+    assert {name for name, answer in alone.tasks.items() if answer.expected} >= both
 
 
 @pytest.mark.parametrize(

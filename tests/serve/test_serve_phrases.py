@@ -19,7 +19,7 @@ from cardiofusion.report.change import changes_between
 from cardiofusion.report.measured import measured_part
 from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import phenotype_facts, reason_part
-from cardiofusion.report.verdicts import label_name, task_title, verdicts
+from cardiofusion.report.verdicts import label_name, task_title, verdicts, without_ecg_words
 from cardiofusion.report.wording import spoken, target_answers
 from cardiofusion.runtime import System
 from cardiofusion.serve.language import translator
@@ -54,7 +54,9 @@ def sentences(assessment: Assessment) -> Iterator[str]:
         yield from (*answer.words, answer.guarantee, task_title(name))
         for told in target_answers(answer):
             yield from (told.words, told.verdict, told.frequency, told.target, label_name(told.target))
-        yield from (verdict.sentence for verdict in verdicts(answer))
+        for verdict in verdicts(answer):
+            yield from (verdict.sentence, verdict.held, verdict.name)
+        yield without_ecg_words(answer, assessment.quality)
     yield from _parts(assessment)
 
 

@@ -131,6 +131,40 @@ def test_leads_that_were_not_recorded_are_absent(make_ecg: MakeECG) -> None:
     assert [lead for lead, grade in quality.leads.items() if grade != "absent"] == ["I", "II"]
 
 
+@pytest.mark.parametrize(
+    ("leads", "few"),
+    [
+        (("II",), True),
+        (("MLII", "V5"), True),
+        (LEADS[:6], True),
+        (LEADS[6:], True),
+        (("I", "II", "V1", "V2", "V3"), True),
+        (("II", "V1", "V2", "V3", "V4", "V5"), False),
+        (("aVR", "aVL", *LEADS[6:]), False),
+        (("I", "II", *LEADS[6:10]), False),
+        (LEADS, False),
+    ],
+)
+def test_an_ecg_of_few_leads_is_warned_of(make_ecg: MakeECG, leads: tuple[str, ...], few: bool) -> None:
+    recording = make_ecg()
+    rows = [LEADS.index("II" if lead == "MLII" else lead) for lead in leads]
+    quality = assess_quality(replace(recording, signal=recording.signal[rows], leads=leads))
+    found = [finding for finding in quality.findings if finding.code == "few_leads"]
+    assert len(found) == few
+    if few:
+        assert quality.grade == "fair"
+        assert found[0].leads == leads
+        assert all(lead in found[0].message for lead in leads)
+
+
+def test_leads_that_are_flat_do_not_count(make_ecg: MakeECG) -> None:
+    recording = make_ecg()
+    signal = recording.signal.copy()
+    signal[[0, 2, 3, 4, 5, 6, 7, 8, 9, 11]] = 0.0
+    found = {f.code: f for f in assess_quality(replace(recording, signal=signal)).findings}
+    assert found["few_leads"].leads == ("II", "V5")
+
+
 def test_what_the_file_admits_is_said(make_ecg: MakeECG) -> None:
     recording = replace(make_ecg(), calibrated=False, unverified=("header", "samples"))
     quality = assess_quality(recording)
@@ -143,7 +177,9 @@ def test_what_the_file_admits_is_said(make_ecg: MakeECG) -> None:
     [
         (500.0, 1.0, "short", "unfit"),
         (500.0, 5.0, "short", "note"),
+        (500.0, 12.0, "long", "note"),
         (500.0, 30.0, "long", "note"),
+        (250.0, 61.0, "long", "warning"),
         (30.0, 10.0, "low_rate", "unfit"),
         (80.0, 10.0, "low_rate", "warning"),
         (125.0, 10.0, "low_rate", "note"),

@@ -17,7 +17,7 @@ from cardiofusion.records.typed_json import from_json
 NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
 
 Severity = Literal["note", "warning", "unfit"]
-Caution = Literal["wrong_patient", "child", "age", "paced", "unfit", "proxy"]
+Caution = Literal["wrong_patient", "child", "age", "paced", "leads", "unfit", "proxy"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class TaskAnswer:
 
     probability: label -> calibrated probability. prediction_set: labels (binary) or
     label -> subset of ("present", "absent") (multi-label). coverage: the promised share, e.g. 0.9.
-    guarantee: what is promised, in words. modalities: what the answer was made from.
+    guarantee: what is promised, in words. modalities: what the answer was made from. unused: what else the
+    task asks for, which was not there or answers less well.
     by_modality: what each available view alone would have said ("ecg", "row", "ecg+row") -> probability.
     words: the set in one sentence a target. horizon: years within which a survival task's event is meant.
     interval: label -> 95 % interval of the calibrated probability, given the model's score: how well the
@@ -73,6 +74,12 @@ class TaskAnswer:
     words: tuple[str, ...] = ()
     horizon: float | None = None
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    unused: tuple[Modality, ...] = ()
+
+    @property
+    def expected(self) -> bool:
+        """Whether a question to the ECG was answered without one: what the row alone lets expect."""
+        return "ecg" in self.unused and "ecg" not in self.modalities
 
 
 @dataclass(frozen=True)

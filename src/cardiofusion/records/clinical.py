@@ -103,7 +103,7 @@ class Column:
         if not np.isfinite([self.low, self.high]).all():
             return f"a number in {self.unit}" if self.unit else "a number"
         low, high = max(self.low, -1e6), min(self.high, 1e6)
-        return f"for example --set {self.name}={(low + high) / 2:g}{self.unit}"
+        return f"for example {(low + high) / 2:g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,13 @@ def measured_value(one: Measurement) -> str:
     return f"{value:.{digits}f}{'' if one.unit == '°' else SPACE}{one.unit}"
 
 
+def rhythm_words(measurements: Measurements | None) -> str:
+    """The rhythm in a sentence; "" where it was not measured."""
+    if measurements is None or measurements.rhythm is None:
+        return ""
+    return _rhythm(measurements.rhythm, "pr" in measurements.intervals)
+
+
 def _about(leads: Sequence[str]) -> str:
     if not leads or set(LEADS) <= set(leads):
         return ALL
@@ -103,8 +110,8 @@ def _confidence(one: Measurement | Rhythm) -> str:
 
 
 def _lines(measurements: Measurements) -> Iterator[str]:
-    if measurements.rhythm:
-        yield _rhythm(measurements.rhythm, "pr" in measurements.intervals)
+    if rhythm := rhythm_words(measurements):
+        yield rhythm
     st = {lead: found["st"] for lead, found in measurements.amplitudes.items() if "st" in found}
     if st:
         named = [

@@ -3,6 +3,10 @@
 A class-conditional set says what a patient looks like, read alone: of those without the finding at most one
 in ten gets a set that leaves "absent" out, however rare the finding is. The probability also counts how rare
 it is. So a rare finding can be pointed to and yet be there in 27 of 100; "yes, 27 of 100" would be misread.
+
+Two kinds of answer are told by their probability alone. Of an event within years "points to death" frightens
+and says less than "37 of 100". And where a question to the ECG was answered from the clinical row alone,
+nobody looked at a heart: nothing is pointed to, some findings are only more to be expected than others.
 """
 
 from __future__ import annotations
@@ -12,16 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cardiofusion.records import TaskAnswer
+from cardiofusion.records import Quality, TaskAnswer
 from cardiofusion.report.wording import percent, spoken
 
 Leaning = Literal["present", "both", "absent", "neither"]
 
 ORDER: tuple[Leaning, ...] = ("present", "both", "neither", "absent")
 MARKS: Mapping[Leaning, str] = {"present": "●", "both": "◐", "absent": "○", "neither": "◇"}
-# PTB-XL's diagnostic superclasses (Wagner et al., Sci Data 2020) as people say them.
+# PTB-XL's diagnostic superclasses (Wagner et al., Sci Data 2020) as people say them. NORM is of form: an ECG
+# in atrial fibrillation can have it.
 LABEL_NAMES: Mapping[str, str] = {
-    "NORM": "a normal ECG",
+    "NORM": "a normal waveform – rhythm not judged",
     "MI": "myocardial infarction",
     "STTC": "ST or T wave change",
     "CD": "conduction disturbance",
@@ -33,6 +38,13 @@ SENTENCES: Mapping[Leaning, str] = {
     "absent": "Unlikely: {name}",
     "neither": "Cannot tell {name}: unlike the patients it learnt from",
 }
+HELD: Mapping[Leaning, str] = {
+    "present": "present",
+    "both": "present or absent",
+    "absent": "absent",
+    "neither": "neither present nor absent",
+}
+EXPECTED = "expected from the clinical row alone"
 SHORT: Mapping[Leaning, str] = {
     "present": "Points to",
     "both": "Cannot rule out",
@@ -69,7 +81,7 @@ class Verdict:
     """One target: which way its set leans, and its probability with an interval of the calibration.
 
     code: as the bundle names it, "" where `name` says no more. share, low, high: 0 to 1. years: within
-    which the event is meant, "" where no time is.
+    which the event is meant, "" where no time is. expected: no ECG was read for it though it asks for one.
     """
 
     target: str
@@ -80,6 +92,12 @@ class Verdict:
     low: float | None
     high: float | None
     years: str = ""
+    expected: bool = False
+
+    @property
+    def by_set(self) -> bool:
+        """Whether it is told by its set; else by its probability alone."""
+        return not (self.years or self.expected)
 
     @property
     def mark(self) -> str:
@@ -98,6 +116,25 @@ class Verdict:
         return SENTENCES[self.leaning].format(name=self.what)
 
     @property
+    def held(self) -> str:
+        """What the set holds, as a list says it."""
+        return HELD[self.leaning]
+
+    @property
+    def promise(self) -> str:
+        """The set in words for where the guarantee is explained: nothing is pointed to that is not by_set."""
+        return self.sentence if self.by_set else f"{self.what}: {self.held}"
+
+    @property
+    def said(self) -> str:
+        """What is told first: the set; of an event how often it happens; of an ECG unread what to expect."""
+        if self.by_set:
+            return self.sentence
+        often = "no probability" if self.frequency is None else self.frequency.words
+        often = "not to be relied on" if self.leaning == "neither" else often
+        return f"{self.what}, {EXPECTED}: {often}" if self.expected else f"{self.what}: {often}"
+
+    @property
     def frequency(self) -> Frequency | None:
         """None where there is no probability."""
         return None if self.share is None else natural(self.share, self.low, self.high)
@@ -108,9 +145,12 @@ class Verdict:
 
 
 def verdicts(answer: TaskAnswer) -> tuple[Verdict, ...]:
-    """Every target of a task: what is pointed to first, what is unlikely last, the likelier before."""
+    """Every target of a task: what is pointed to first, what is unlikely last, the likelier before.
+
+    What is not told by its set is in the order of its probability alone.
+    """
     told = [_verdict(answer, target, leaning) for target, leaning in leanings(answer).items()]
-    return tuple(sorted(told, key=lambda v: (ORDER.index(v.leaning), -(v.share or 0.0))))
+    return tuple(sorted(told, key=lambda v: (ORDER.index(v.leaning) if v.by_set else 0, -(v.share or 0.0))))
 
 
 def leanings(answer: TaskAnswer) -> dict[str, Leaning]:
@@ -140,6 +180,15 @@ def label_name(target: str) -> str:
     return f"{name} ({target})" if name else spoken(target)
 
 
+def without_ecg_words(answer: TaskAnswer, quality: Quality | None) -> str:
+    """Why a question to the ECG was answered without one; "" where it was not. quality: of the ECG."""
+    if not answer.expected:
+        return ""
+    if quality is None:
+        return "no ECG was given"
+    return "the ECG is unfit and was not used" if quality.grade == "unfit" else "the ECG was not used"
+
+
 def task_title(name: str) -> str:
     """ "ECG findings" for "ecg-findings" """
     words = ["ECG" if word == "ecg" else word for word in spoken(name).replace("-", " ").split()]
@@ -166,4 +215,5 @@ def _verdict(answer: TaskAnswer, target: str, leaning: Leaning) -> Verdict:
         low=low,
         high=high,
         years="" if answer.horizon is None else f"{answer.horizon:g}",
+        expected=answer.expected,
     )

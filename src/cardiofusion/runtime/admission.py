@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cardiofusion.records import Caution, Measurements, Quality, Recording, Value
+from cardiofusion.records import LEADS, Caution, Measurements, Quality, Recording, Value
 
 ADULT_YEARS = 18.0
 AGE_TOLERANCE_YEARS = 1.5  # a birthday between ECG and form, and rounding
@@ -49,6 +49,18 @@ def population_warnings(
         yield Warned(
             f"The rhythm looks paced, and the bundle did not learn from paced patients: {DISTRUST}.", "paced"
         )
+
+
+def lead_warnings(population: Mapping[str, Any], quality: Quality | None) -> Iterator[Warned]:
+    """Of an ECG of few leads, where the bundle learnt from more.
+
+    population: the manifest's, {"leads": typical count}; a bundle that does not say learnt from twelve.
+    """
+    few = next((one for one in quality.findings if one.code == "few_leads"), None) if quality else None
+    known = population.get("leads", len(LEADS))
+    if few is not None and len(few.leads) < known:
+        words = f"The bundle learnt from {known} leads; this ECG has {len(few.leads)}: {DISTRUST}."
+        yield Warned(words, "leads")
 
 
 def quality_warnings(quality: Quality) -> Iterator[Warned]:

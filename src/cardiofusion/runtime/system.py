@@ -38,6 +38,7 @@ from cardiofusion.runtime.admission import (
     PATIENT_KEYS,
     Warned,
     identity_warnings,
+    lead_warnings,
     population_warnings,
     quality_warnings,
     rhythm_warnings,
@@ -201,6 +202,7 @@ class System:
             words=describe_set(task, included),
             horizon=task.horizon,
             interval=_intervals_by_label(task, panel.interval(logits[best]).tolist()),
+            unused=tuple(part for part in task.modalities if part not in _modalities(best)),
         )
 
     def _logits(
@@ -230,9 +232,22 @@ class System:
         for of, population in self._populations(answers):
             known = population_warnings(population, recording, quality, shown)
             found += [replace(warning, words=f"{of}{warning.words}") for warning in known]
+        found += self._lead_warnings(quality, answers)
         if quality is not None:
             found += quality_warnings(quality)
         found += [self._proxy(name, a.alignment) for name, a in answers.items() if a.alignment != "matched"]
+        return found
+
+    def _lead_warnings(self, quality: Quality | None, answers: Mapping[str, TaskAnswer]) -> list[Warned]:
+        """Too few leads, by the name of each task that read them; of all tasks in one where all did."""
+        reading = [name for name, answer in answers.items() if "ecg" in answer.modalities]
+        alike = len(reading) == len(answers) and not self.manifest.details.get("populations")
+        found = []
+        for name in reading[: 1 if alike else None]:
+            of = "" if alike else f"{name}: "
+            population = self.manifest.details.get("populations", {}).get(name, self.manifest.population)
+            known = lead_warnings(population, quality)
+            found += [replace(warning, words=f"{of}{warning.words}") for warning in known]
         return found
 
     def _proxy(self, task: str, alignment: Alignment) -> Warned:

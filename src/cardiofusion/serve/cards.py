@@ -62,7 +62,7 @@ def _summary(assessment: Assessment) -> str:
     ]
     if not told:
         return f"{LEAD_IN}answers are held back; see the warnings"
-    left = [one.sentence for one in told if one.leaning != "absent"]
+    left = [one.said for one in told if one.leaning != "absent" or not one.by_set]
     return LEAD_IN + ("; ".join(left) or f"Unlikely: {', '.join(one.name for one in told)}")
 
 
@@ -85,7 +85,9 @@ def _answer(name: str, answer: TaskAnswer, held: str) -> str:
 
 def _line(one: Verdict) -> str:
     told = one.frequency if one.leaning != "neither" else None
-    return one.sentence if told is None else f"{one.sentence}. Probability: {told.words}"
+    if told is None or not one.by_set:
+        return one.said
+    return f"{one.sentence}. Probability: {told.words}"
 
 
 def _origin(assessment: Assessment) -> str:

@@ -50,7 +50,8 @@ EXAMPLES = (
         {"age": 58, "sex": "female", "height": 164, "weight": 71, "systolic": 148, "diastolic": 88},
     ),
 )  # fmt: skip
-ROW_ONLY = ("EXAMPLE-2", {"age": 69, "sex": "male", "systolic": 162, "diastolic": 90, "bmi": 29.4,
+ROW_ONLY = ("EXAMPLE-2", {"patient_id": "EXAMPLE-2",
+    "age": 69, "sex": "male", "systolic": 162, "diastolic": 90, "bmi": 29.4,
     "cholesterol": 248, "albumin": 4.1, "sedimentation_rate": 22, "smoking": "yes", "diabetes": "no",
     "total_cholesterol": "248mg/dL", "hdl_cholesterol": "41mg/dL", "pressure_treatment": "yes",
     "risk_region": "moderate"})  # fmt: skip

@@ -7,7 +7,7 @@ from cardiofusion.report.wording import spoken
 from cardiofusion.runtime.admission import DISTRUST
 
 IDENTITY = "WRONG PATIENT?"  # how a warning begins where ECG and row are of two people
-UNKNOWN = ("wrong_patient", "child", "age", "paced")  # cautions that close every answer
+UNKNOWN = ("wrong_patient", "child", "age", "paced", "leads")  # cautions that close every answer
 
 
 def identity_alerts(assessment: Assessment) -> tuple[str, ...]:

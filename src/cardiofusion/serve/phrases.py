@@ -44,6 +44,8 @@ QUALITY = (
     "The recording lasts only {seconds} s: record 10 s.",
     "The recording lasts {seconds} s of the usual 10 s.",
     "Only the first 10 s of {seconds} s were judged and used.",
+    "Only lead {lead} holds a signal: record all twelve leads.",
+    "Only leads {leads} hold a signal: record all twelve leads.",
     "{rate} Hz is no sampling rate of an ECG: check the file.",
     "{rate} Hz is too coarse for an ECG: export the native rate.",
     "{rate} Hz blurs narrow waves: export the native rate.",
@@ -89,6 +91,7 @@ ADMISSION = (
     "The rhythm is irregularly irregular, as in atrial fibrillation: read the rhythm yourself.",
     "This patient is a child ({age} years), the bundle learnt from adults: do not rely on what follows.",
     "Age {age} is outside the training data ({low} to {high} years): do not rely on what follows.",
+    "The bundle learnt from {all} leads; this ECG has {n}: do not rely on what follows.",
     "The rhythm looks paced, and the bundle did not learn from paced patients: do not rely on what"
     " follows.",
     "The ECG is of a {sex}, the clinical row of a {row_sex}.",
@@ -106,6 +109,7 @@ ADMISSION = (
 ANSWERS = (
     "cannot rule out {label}", "{label}: yes", "{label}: no", "{event} within {years} years",
     "{label}: unlike the patients it learnt from", "unlike the patients it learnt from",
+    "present or absent", "neither present nor absent", "the ECG was not used",
     "cannot tell", "cannot tell: {label} or {other}", "within {years} years", "present", "absent", "yes",
     "no",
     "For {whom} at least {percent} % of the patients of whom it is true get a set that holds it, on"
@@ -261,7 +265,7 @@ HINTS = (
     "write the file again", "export all leads at one sampling rate", "export one recording a file",
     "export one ECG, or the part you need; do not trust a small file that takes so long",
     "export one ECG, or the part you need; do not trust a small file that grows so",
-    "for example --set {example}",
+    "for example {value} {unit}", "for example {value}",
     "at most {n} are read",
     "at most {n} bytes are read", "name one recording in it",
     "check the electrodes and the export; a flat or empty ECG cannot be read",
@@ -275,7 +279,8 @@ HINTS = (
 )  # fmt: skip
 
 VERDICTS = (
-    "a normal ECG", "myocardial infarction", "ST or T wave change", "conduction disturbance", "hypertrophy",
+    "a normal waveform – rhythm not judged", "heart rate",
+    "myocardial infarction", "ST or T wave change", "conduction disturbance", "hypertrophy",
     "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
     "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",
     "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})",

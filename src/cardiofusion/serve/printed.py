@@ -7,7 +7,7 @@ screen in full.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -19,7 +19,8 @@ from cardiofusion.report.page import drawn
 from cardiofusion.report.paper import ecg_paper
 from cardiofusion.report.published import risk_words, scores_part
 from cardiofusion.report.sheet import PAPER_SECONDS
-from cardiofusion.report.verdicts import Verdict, task_title, verdicts
+from cardiofusion.report.unjudged import beside_normal, of_form
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts, without_ecg_words
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import quantity, spoken
 from cardiofusion.serve.drawing import PaperChoice
@@ -28,18 +29,29 @@ from cardiofusion.serve.gate import gate_reasons
 TRACE_MM = 250.0  # across the page; names, pulses and margins beside it make 277 mm at most
 ROWS_MM, MORE_ROWS_MM = 84.0, 96.0  # down the page for all rows: 21, 14 or 7 mm each; 24, 16 or 8
 MAX_WARNINGS, FEW_WARNINGS = 4, 1  # with few, there is more room for the ECG
-ANSWER_LINES = 9  # each task heads its own
+ANSWER_LINES = 10  # each task heads its own
 MAX_BESIDE, MAX_MEASURED, MAX_CONTRIBUTIONS, MAX_SCORES, MAX_FIGURES = 5, 2, 3, 2, 2
 
 
 @dataclass(frozen=True)
 class PrintedAnswer:
-    """A task's first verdicts, what is pointed to before what is unlikely; closed: not on paper."""
+    """A task's first verdicts, what is pointed to before what is unlikely; closed: not on paper.
+
+    without_ecg, of_form, beside: as of the answer on the screen.
+    """
 
     task: str
     closed: bool
     proxy: bool
     verdicts: tuple[Verdict, ...]
+    without_ecg: str = ""
+    of_form: bool = False
+    beside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def n_lines(self) -> int:
+        """That it takes on paper."""
+        return 2 if self.closed else 1 + len(self.verdicts) + self.of_form + bool(self.beside)
 
 
 @dataclass(frozen=True)
@@ -81,14 +93,30 @@ def _answers(assessment: Assessment) -> tuple[tuple[PrintedAnswer, ...], int]:
     """Answers for ANSWER_LINES, and how many verdicts of open ones are left out."""
     room, more, found = ANSWER_LINES, 0, []
     for name, answer in assessment.tasks.items():
-        closed = bool(gate_reasons(name, assessment))
-        told = () if closed else verdicts(answer)
-        kept = told[: max(0, room - 1)]
-        more += len(told) - len(kept)
+        part = _answer(name, answer, assessment)
+        others = part.n_lines - len(part.verdicts)
+        kept = part.verdicts[: max(0, room - others)]
+        more += len(part.verdicts) - len(kept)
         if room > 1:
-            found.append(PrintedAnswer(task_title(name), closed, answer.alignment != "matched", kept))
-        room -= 2 if closed else 1 + len(kept)
+            found.append(replace(part, verdicts=kept))
+        room -= others + len(kept)
     return tuple(found), more
+
+
+def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> PrintedAnswer:
+    proxy = answer.alignment != "matched"
+    if gate_reasons(name, assessment):
+        return PrintedAnswer(task_title(name), True, proxy, ())
+    told = verdicts(answer)
+    return PrintedAnswer(
+        task_title(name),
+        False,
+        proxy,
+        told,
+        without_ecg_words(answer, assessment.quality),
+        "ecg" in answer.modalities and of_form(told),
+        beside_normal(told, assessment.measurements),
+    )
 
 
 def _draw(assessment: Assessment, recording: Recording, choice: PaperChoice) -> str:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Recording, TaskAnswer
 from cardiofusion.report.change import ChangePart, changes_between
 from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS, STANDARD
-from cardiofusion.report.measured import measured_part
+from cardiofusion.report.measured import measured_part, rhythm_words
 from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import (
     GRADE_WORDS,
@@ -31,7 +31,8 @@ from cardiofusion.report.sheet import (
     view_table,
 )
 from cardiofusion.report.tables import Table
-from cardiofusion.report.verdicts import Verdict, task_title, verdicts
+from cardiofusion.report.unjudged import beside_normal, of_form
+from cardiofusion.report.verdicts import Verdict, task_title, verdicts, without_ecg_words
 from cardiofusion.report.wording import number, spoken
 from cardiofusion.serve.drawing import PaperChoice, draw_ecg
 from cardiofusion.serve.gate import IDENTITY, gate_reasons, identity_alerts, plain_warnings
@@ -60,16 +61,23 @@ class SimilarCase:
 @dataclass(frozen=True)
 class AnswerView:
     """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
-    people. coverage, error: what the set promises, and what is left to 100, in per cent. proxy: words where
-    the bundle learnt from pairs that are not of one person.
+    people; reasons: all others. coverage, error: what the set promises, and what is left to 100, in per cent.
+    proxy: words where the bundle learnt from pairs that are not of one person. without_ecg: why no ECG was
+    read though the task asks for one. of_form: whether its labels leave the rhythm out. beside: (what, value)
+    of what was measured and belies a normal waveform.
     """
 
     task: str
     verdicts: tuple[Verdict, ...]
     gate: tuple[str, ...]
     whose: bool
+    reasons: tuple[str, ...]
     proxy: str
     made_from: str
+    without_ecg: str
+    of_form: bool
+    rhythm: str
+    beside: tuple[tuple[str, str], ...]
     guarantee: str
     coverage: str
     error: str
@@ -109,36 +117,68 @@ def sheet_context(
     """
     choice = PaperChoice(layout, speed, gain, start)
     choice = choice if recording is None else choice.within(recording)
-    heated = heated_task(assessment) if recording and opened else _heated(assessment, recording)
-    gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
-    answers = [_answer(name, answer, assessment) for name, answer in assessment.tasks.items()]
     return {
         "say": say or translator("en").say,
         "assessed": assessed,
         "opened": opened,
         "may_open": may_open,
+        "similar": tuple(similar),
+        "earlier": None if earlier is None else _earlier(assessment, *earlier, choice),
+        "printed": printed_page(assessment, recording, choice),
+        **_read_first(assessment, recording),
+        **_answered(assessment),
+        **_drawn(assessment, recording, choice, opened),
+        **_explained(assessment),
+        **_source(assessment),
+    }
+
+
+def _read_first(assessment: Assessment, recording: Recording | None) -> dict[str, Any]:
+    """What stands above any number: whose it is, warnings, quality."""
+    return {
         "notice": assessment.notice,
         "who": who_facts(assessment, recording),
-        "row": row_facts(assessment.patient.get("row") or {}),
         "identity_alerts": identity_alerts(assessment),
         "warnings": plain_warnings(assessment),
         "quality": quality_part(assessment.quality),
         "grades": GRADE_WORDS,
         "unfit": assessment.quality.reasons if assessment.quality else (),
-        "answers": answers,
+    }
+
+
+def _answered(assessment: Assessment) -> dict[str, Any]:
+    answers = [answer_view(name, answer, assessment) for name, answer in assessment.tasks.items()]
+    return {"answers": answers, "measured": measured_part(assessment.measurements)}
+
+
+def _drawn(
+    assessment: Assessment, recording: Recording | None, choice: PaperChoice, opened: bool
+) -> dict[str, Any]:
+    """The ECG, shaded where the model looked; not for an answer that is closed."""
+    heated = heated_task(assessment) if recording and opened else _heated(assessment, recording)
+    gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
+    return {
         "ecg": None if recording is None else draw_ecg(recording, choice, gradcam),
         "paper": _paper_controls(choice, recording),
         "heat_target": gradcam.get("target", ""),
-        "measured": measured_part(assessment.measurements),
-        "earlier": None if earlier is None else _earlier(assessment, *earlier, choice),
+    }
+
+
+def _explained(assessment: Assessment) -> dict[str, Any]:
+    """Reasons, what stands beside the answer, what was given and what was not."""
+    return {
         "reasons": _reasons(assessment),
         "scores": scores_part(assessment.scores),
-        "similar": tuple(similar),
         "phenotype": phenotype_facts(assessment.phenotype),
+        "row": row_facts(assessment.patient.get("row") or {}),
         "missing": missing_facts(assessment),
+    }
+
+
+def _source(assessment: Assessment) -> dict[str, Any]:
+    return {
         "provenance": provenance_facts(assessment.provenance),
         "bundle_hash": str(assessment.provenance.get("bundle_hash") or ""),
-        "printed": printed_page(assessment, recording, choice),
         "bundle_name": str(assessment.provenance.get("bundle_name") or ""),
     }
 
@@ -168,15 +208,22 @@ def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
     return [(spoken(name.split(".", 1)[-1]), words) for name, words in assessment.missing.items()]
 
 
-def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
+def answer_view(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
+    """One task's answer for the page."""
     gate = gate_reasons(name, assessment)
+    told = verdicts(answer)
     return AnswerView(
         task=task_title(name),
-        verdicts=verdicts(answer),
+        verdicts=told,
         gate=gate,
         whose=any(words.startswith(IDENTITY) for words in gate),
+        reasons=tuple(words for words in gate if not words.startswith(IDENTITY)),
         proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
         made_from=made_from(answer),
+        without_ecg=without_ecg_words(answer, assessment.quality),
+        of_form="ecg" in answer.modalities and of_form(told),
+        rhythm=rhythm_words(assessment.measurements),
+        beside=beside_normal(told, assessment.measurements),
         guarantee=answer.guarantee,
         coverage=f"{100 * answer.coverage:g}",
         error=f"{100 - 100 * answer.coverage:.3g}",

@@ -11,7 +11,7 @@ from cardiofusion.records import LEADS
 
 # Two leads are one where they differ by less than 1 % (root mean square); chest neighbours differ by 1.5 %.
 COPY_ENERGY = 1e-4
-CHEST_LEADS, MOST_ABSENT = LEADS[6:], 2
+LIMB_LEADS, CHEST_LEADS, MOST_ABSENT = LEADS[:6], LEADS[6:], 2
 AMPLITUDE_WINDOW_SECONDS = 2.0  # holds a beat even at 30 a minute, and little wander
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiofusion.records import LEADS, Finding, Quality, Recording, Severity
+from cardiofusion.records import INDEPENDENT_LEADS, LEADS, Finding, Quality, Recording, Severity
 from cardiofusion.signal.beat_shape import BeatShape, beat_shape
 from cardiofusion.signal.beats import detect_beats, rate_of
 from cardiofusion.signal.canonical import CANONICAL_RATE, CANONICAL_SECONDS, RATES, SHORTEST_SECONDS
@@ -21,6 +21,9 @@ from cardiofusion.signal.noise import jumps, mains, muscle, saturated, wander
 from cardiofusion.signal.pacing import LOWEST_RATE, pacing_spikes
 from cardiofusion.signal.placement import ARMS, chest_evidence, exchange_words, limb_evidence
 from cardiofusion.signal.plausibility import (
+    CHEST_LEADS,
+    LIMB_LEADS,
+    MOST_ABSENT,
     absent_chest_leads,
     amplitude,
     copied_leads,
@@ -31,6 +34,7 @@ from cardiofusion.signal.speed import speed_evidence
 
 SEVERITIES: tuple[Severity, ...] = ("unfit", "warning", "note")
 TOLERATED_SECONDS = 0.25  # 4,096 samples at 400 Hz are "10 s" to everyone
+LONG_SECONDS = 60.0  # of which the first 10 s stand for little
 MISSING_WARNING = 0.1  # a second out of ten hides a whole beat
 TALLEST_MV, SMALLEST_MV = 10.0, 0.05  # peak to peak of one lead
 # Peak to peak of the median lead: 0.5-3.6 mV in 500 ECGs of PTB-XL, 0.85-4.5 in CODE-15%.
@@ -80,7 +84,12 @@ def assess_quality(recording: Recording) -> Quality:
         readable = replace(window, signal=fill_gaps(window.signal[alive]), leads=leads)
         beats = detect_beats(readable)
         faults = _lead_faults(window, alive) | _noise_faults(readable)
-        findings += [*_contradictions(readable), *_rhythm(readable, beats), *_spoken(faults)]
+        findings += [
+            *_few_leads(readable),
+            *_contradictions(readable),
+            *_rhythm(readable, beats),
+            *_spoken(faults),
+        ]
         shape = _shape(readable, beats, faults)
         findings += [] if shape is None else [*_placement(shape), *_speed(shape)]
     return Quality(
@@ -105,7 +114,8 @@ def _length(recording: Recording) -> list[Finding]:
     if seconds < CANONICAL_SECONDS - TOLERATED_SECONDS:
         return [Finding("short", "note", f"The recording lasts {seconds:.1f} s of the usual 10 s.")]
     if seconds > CANONICAL_SECONDS + TOLERATED_SECONDS:
-        return [Finding("long", "note", f"Only the first 10 s of {seconds:.1f} s were judged and used.")]
+        severity: Severity = "warning" if seconds > LONG_SECONDS else "note"
+        return [Finding("long", severity, f"Only the first 10 s of {seconds:.1f} s were judged and used.")]
     return []
 
 
@@ -144,6 +154,22 @@ def _nothing(signal: NDArray[np.float32]) -> Finding:
     if not np.nan_to_num(signal, posinf=0.0, neginf=0.0).any():
         return Finding("all_zero", "unfit", "Every sample is zero or missing: record or export it again.")
     return Finding("no_signal", "unfit", "Every lead is flat or mostly missing: check the electrodes.")
+
+
+def _few_leads(readable: Recording) -> list[Finding]:
+    """Where too little of the heart is seen for what twelve leads teach.
+
+    Counted are the eight independent leads: two limb leads give the other four. A file may lack two chest
+    leads (`absent_lead`); fewer, or no limb lead at all, is another kind of recording: a Holter, a monitor.
+    """
+    leads = readable.leads
+    n_limbs = min(2, sum(lead in LIMB_LEADS for lead in leads))
+    n_chest = sum(lead in CHEST_LEADS for lead in leads)
+    if n_limbs and n_limbs + n_chest >= len(INDEPENDENT_LEADS) - MOST_ABSENT:
+        return []
+    what = f"Only lead {leads[0]} holds" if len(leads) == 1 else f"Only leads {', '.join(leads)} hold"
+    words = f"{what} a signal: record all twelve leads."
+    return [Finding("few_leads", "warning", words, leads[0] if len(leads) == 1 else None, leads)]
 
 
 def _contradictions(readable: Recording) -> list[Finding]:

@@ -182,7 +182,7 @@ def tree_leaves(pipeline: Pipeline) -> dict[str, int]:
 
 
 def population(pipeline: Pipeline) -> dict[str, Any]:
-    """What the training patients look like: their ages, and how many were paced."""
+    """What the training patients look like: their ages, how many were paced, how many leads an ECG has."""
     table, ecgs = pipeline.cohort.table, pipeline.cohort_ecgs
     rows = pipeline.groups.learning
     ages = np.zeros(0)
@@ -191,8 +191,11 @@ def population(pipeline: Pipeline) -> dict[str, Any]:
     elif ecgs is not None:
         ages = ecgs.age[rows]
     ages = ages[np.isfinite(ages)]
-    paced = int(pipeline.learning_ecgs.paced.sum()) if pipeline.learning_ecgs is not None else 0
-    known = {"age": [float(ages.min()), float(ages.max())]} if len(ages) else {}
+    known: dict[str, Any] = {"age": [float(ages.min()), float(ages.max())]} if len(ages) else {}
+    learning = pipeline.learning_ecgs
+    if learning is not None and len(learning.present):
+        known["leads"] = int(np.median(learning.present.sum(axis=1)))
+    paced = 0 if learning is None else int(learning.paced.sum())
     return {**known, "paced": paced, "n": len(rows)}
 
 

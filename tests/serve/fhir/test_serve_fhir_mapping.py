@@ -131,7 +131,7 @@ def test_probabilities_are_per_cent_and_sets_are_in_words(assessment):
     risks = list(risk_assessments(case_of(), assessment))
     assert len(risks) == len(assessment.tasks)
     for risk, answer in zip(risks, assessment.tasks.values(), strict=True):
-        said = {verdict.target: verdict.sentence for verdict in verdicts(answer)}
+        said = {verdict.target: verdict.said for verdict in verdicts(answer)}
         assert len(risk["prediction"]) == len(said)
         for one in risk["prediction"]:
             target = one["outcome"]["coding"][0]["code"]

@@ -81,5 +81,6 @@ def test_a_patient_seen_before_has_an_earlier_ecg(clinic: Clinic) -> None:
 def test_a_row_alone_is_answered_with_published_scores(clinic: Clinic) -> None:
     answer = answer_of(clinic, "EXAMPLE-2")
     assert answer["quality"] is None
+    assert answer["patient"]["patient_id"] == "EXAMPLE-2"
     assert answer["scores"]["inputs"]["age"]["value"] == 69
     assert answer["scores"]["risks"]

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from html import unescape as html_unescape
+from typing import Literal
 
 import pytest
 
-from cardiofusion.records import NOTICE, Assessment, InputError, Recording
+from cardiofusion.records import (
+    NOTICE,
+    Assessment,
+    Finding,
+    InputError,
+    Measurement,
+    Quality,
+    Recording,
+    Rhythm,
+)
 from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS
 from cardiofusion.runtime import System
 from cardiofusion.serve.drawing import PaperChoice
@@ -112,6 +123,93 @@ def test_a_row_alone_has_no_paper_and_says_so(shipped: System, rendered) -> None
     assert "ecg-paper" not in page
     assert "No ECG was given." in page
     assert "<figure>" in page
+
+
+def words_of(html: str) -> str:
+    return " ".join(html_unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_fibrillation_never_looks_like_a_normal_rhythm(whole: Assessment, ecg: Recording, rendered) -> None:
+    rr = Measurement(600.0, "ms", 140.0, 0.9, 14)
+    rhythm = Rhythm("irregularly irregular", rr, 0.2, 0.2, 0.0, 0.05, 0.9)
+    assert whole.measurements is not None
+    normal = dataclasses.replace(
+        whole.tasks["ecg-findings"], prediction_set={"NORM": ("present",)}, probability={"NORM": 0.79}
+    )
+    fibrillating = dataclasses.replace(
+        whole,
+        tasks={"ecg-findings": normal},
+        measurements=dataclasses.replace(whole.measurements, rhythm=rhythm),
+    )
+    page = rendered(fibrillating, ecg)
+    answer = words_of(page[page.index('id="answer"') : page.index('id="ecg"')])
+    printed = words_of(page[page.index('id="printed"') :])
+    assert "Measured : Rhythm: irregularly irregular" in answer.replace("Measured:", "Measured :")
+    for part in (answer, printed):
+        assert "a normal ECG (NORM)" not in part
+        assert "rhythm not judged (NORM)" in part
+        assert "These labels do not speak of rhythm." in part
+        assert "Measured beside it: rhythm irregularly irregular" in part
+    regular = words_of(rendered(dataclasses.replace(fibrillating, measurements=whole.measurements), ecg))
+    assert "Measured beside it" not in regular
+
+
+def test_two_leads_are_answered_behind_a_gate(shipped: System, ecg: Recording, rendered) -> None:
+    rows = [ecg.leads.index(lead) for lead in ("II", "V5")]
+    holter = dataclasses.replace(ecg, signal=ecg.signal[rows], leads=("MLII", "V5"))
+    page = screen(rendered(shipped.assess(holter), holter))
+    answers = page[page.index('id="answer"') : page.index('id="ecg"')]
+    assert "this ECG has 2" in answers
+    assert "of 100" not in answers
+    assert "Good: fit for reading" not in page
+
+
+def test_what_a_row_lets_expect_of_an_ecg_is_no_finding(shipped: System, rendered) -> None:
+    assessment = shipped.assess(None, {"height": 170})
+    page = rendered(assessment, None)
+    for part in (screen(page), page[page.index('id="printed"') :]):
+        text = words_of(part)
+        assert "ECG findings, guessed from the clinical row (no ECG was given)" in text
+        for words in ("Points to", "Cannot rule out", "Unlikely:", "speak of rhythm"):
+            assert words not in text
+        often = re.findall(r"(?:expected from the row alone: )?(?:about|fewer than|more than) \d+ of", text)
+        assert len(often) >= 5
+        assert all(one.startswith("expected") for one in often)
+
+
+def test_of_an_event_the_frequency_is_told_and_the_set_only_where_it_is_explained(
+    shipped: System, rendered
+) -> None:
+    assessment = shipped.assess(None, {"age": 70, "sex": "male", "systolic": 160})
+    risk = dataclasses.replace(
+        assessment.tasks["mortality"],
+        prediction_set={"death": ("present",)}, probability={"death": 0.37}, interval={"death": (0.33, 0.41)},
+    )  # fmt: skip
+    page = rendered(dataclasses.replace(assessment, tasks={"mortality": risk}), None)
+    answer, promise = page[page.index('id="answer"') : page.index('id="ecg"')].split('class="promise"')
+    assert "death within 10 years about 37 of 100 95 % interval 33 to 41" in words_of(answer)
+    assert "death within 10 years: present" in words_of(promise)
+    assert "death within 10 years about 37 of 100 (33 to 41)" in words_of(page[page.index('id="printed"') :])
+    assert "Points to" not in page
+
+
+def test_who_it_is_is_asked_once(shipped: System, ecg: Recording, rendered) -> None:
+    assessment = shipped.assess(dataclasses.replace(ecg, sex="female"), {"age": 61, "sex": "male"})
+    page = screen(rendered(assessment, ecg, opened=True, may_open=True))
+    assert page.lower().count("wrong patient?") == 1
+
+
+def test_of_an_unfit_ecg_no_lead_is_graded(whole: Assessment, ecg: Recording, rendered) -> None:
+    """ "Unfit · fair: V6" would contradict itself."""
+
+    def quality_line(grade: Literal["fair", "unfit"]) -> str:
+        finding = Finding("no_beats", "unfit" if grade == "unfit" else "warning", "No heart beats.")
+        quality = Quality(grade, (finding,), dict.fromkeys(ecg.leads, "fair"))
+        page = screen(rendered(dataclasses.replace(whole, quality=quality), ecg))
+        return words_of(page[page.index('id="quality"') : page.index('id="answer"')])
+
+    assert "V6" in quality_line("fair")
+    assert "V6" not in quality_line("unfit")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -122,7 +122,7 @@ def _prediction(task: str, answer: TaskAnswer, one: Verdict, held: str) -> Json:
         prediction["probabilityDecimal"] = round(100 * one.share, 4)
     else:
         prediction["_probabilityDecimal"] = absent_extension("unknown")
-    prediction["qualitativeRisk"] = concept(held or one.sentence)
+    prediction["qualitativeRisk"] = concept(held or one.said)
     if answer.horizon is not None:
         prediction["whenRange"] = _years(answer.horizon)
     prediction["rationale"] = held or _rationale(answer, one, told)
@@ -131,7 +131,7 @@ def _prediction(task: str, answer: TaskAnswer, one: Verdict, held: str) -> Json:
 
 def _rationale(answer: TaskAnswer, one: Verdict, told: bool) -> str:
     """The set, then the probability as a natural frequency with its interval: two different things."""
-    said = f"Prediction set at {100 * answer.coverage:g} %: {one.sentence}."
+    said = f"Prediction set at {100 * answer.coverage:g} %: {one.promise}."
     if not told or one.frequency is None:
         return f"{said} No probability is told."
     return f"{said} Calibrated probability: {one.frequency.words} patients like this."
