@@ -84,7 +84,9 @@ def printed_page(assessment: Assessment, recording: Recording | None, choice: Pa
         beside=tuple(_beside(assessment))[:MAX_BESIDE],
         trained_on=_trained_on(assessment.provenance.get("training_data") or ()),
         made=str(assessment.provenance.get("created") or "")[:10],
-        ecg=None if recording is None else drawn(_draw(assessment, recording, choice.within(recording))),
+        ecg=None
+        if recording is None
+        else drawn(_draw(recording, choice.within(recording), _room(assessment, answers))),
         figures=() if recording is not None else tuple(_figures(assessment))[:MAX_FIGURES],
     )
 
@@ -119,8 +121,13 @@ def _answer(name: str, answer: TaskAnswer, assessment: Assessment) -> PrintedAns
     )
 
 
-def _draw(assessment: Assessment, recording: Recording, choice: PaperChoice) -> str:
-    room = MORE_ROWS_MM if len(assessment.warnings) <= FEW_WARNINGS else ROWS_MM
+def _room(assessment: Assessment, answers: Sequence[PrintedAnswer]) -> float:
+    """For the ECG's rows, in mm: less where much is to be said above it."""
+    much = len(assessment.warnings) > FEW_WARNINGS or any(part.beside for part in answers)
+    return ROWS_MM if much else MORE_ROWS_MM
+
+
+def _draw(recording: Recording, choice: PaperChoice, room: float) -> str:
     n_rows = len(LAYOUTS[choice.layout].rows) + (choice.layout == STANDARD)
     return ecg_paper(
         recording,

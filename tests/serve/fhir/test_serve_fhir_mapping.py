@@ -131,13 +131,13 @@ def test_probabilities_are_per_cent_and_sets_are_in_words(assessment):
     risks = list(risk_assessments(case_of(), assessment))
     assert len(risks) == len(assessment.tasks)
     for risk, answer in zip(risks, assessment.tasks.values(), strict=True):
-        said = {verdict.target: verdict.said for verdict in verdicts(answer)}
+        said = {verdict.target: verdict for verdict in verdicts(answer)}
         assert len(risk["prediction"]) == len(said)
         for one in risk["prediction"]:
             target = one["outcome"]["coding"][0]["code"]
             assert one["probabilityDecimal"] == pytest.approx(100 * answer.probability[target], abs=1e-4)
-            assert one["qualitativeRisk"]["text"] == said[target]
-            assert said[target] in one["rationale"]
+            assert one["qualitativeRisk"]["text"] == said[target].said
+            assert said[target].promise in one["rationale"]
             if answer.horizon:
                 assert one["whenRange"]["high"]["value"] == answer.horizon
                 assert one["whenRange"]["high"]["code"] == "a"
