@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -15,9 +16,8 @@ from sqlalchemy import delete, insert, select, update
 
 from cardiofusion.records import InputError, StorageError
 from cardiofusion.serve.audit import ROOT, Audit, Line
-from cardiofusion.serve.store.database import connect
 from cardiofusion.serve.store.tables import Audit as Row
-from cardiofusion.serve.store.tables import new_id, now
+from cardiofusion.serve.store.tables import now
 
 CASE = "0123456789abcdef" * 2
 # Numbers and names as hospitals, ministries and devices write them.
@@ -256,21 +256,23 @@ def test_many_threads_write_one_chain(audit):
     assert audit.verify().lines == 80
 
 
-def write_from_a_process(url, actor):
-    audit = Audit(connect(url))
-    for _ in range(15):
-        audit.write(actor, "case.view", new_id())
+FROM_A_PROCESS = """
+import sys
+from cardiofusion.serve.audit import Audit
+from cardiofusion.serve.store.database import connect
+from cardiofusion.serve.store.tables import new_id
+audit = Audit(connect(sys.argv[1]))
+for _ in range(15):
+    audit.write(sys.argv[2], "case.view", new_id())
+"""
 
 
 def test_several_processes_write_one_chain(audit):
     url = audit._engine.url.render_as_string(hide_password=False)
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=write_from_a_process, args=(url, f"writer.{i}")) for i in range(3)]
-    for writer in writers:
-        writer.start()
+    program = [sys.executable, "-c", FROM_A_PROCESS, url]
+    writers = [subprocess.Popen([*program, f"writer.{i}"]) for i in range(3)]
     write(audit, 15)
     for writer in writers:
-        writer.join(120)
-        assert writer.exitcode == 0
+        assert writer.wait(120) == 0
     assert audit.verify().lines == 60
     assert {line.actor for line in audit.lines()} == {"dr.grey", *(f"writer.{i}" for i in range(3))}

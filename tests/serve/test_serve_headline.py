@@ -15,7 +15,7 @@ def system() -> System:
 
 def told(system: System, row: dict[str, object]):
     assessment = system.assess(None, row, explain=False)
-    return assessment, headline(assessment, system.manifest.tasks)
+    return assessment, headline(assessment)
 
 
 def test_what_is_guessed_without_an_ecg_is_not_in_the_line(system):

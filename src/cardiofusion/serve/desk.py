@@ -132,7 +132,7 @@ def answered(
     ecg_of, row_of = recording.patient_id if recording else None, stated_number(row)
     return Answered(
         assessment=assessment.to_json(),
-        headline=headline(assessment, system.manifest.tasks),
+        headline=headline(assessment),
         patient=ecg_of or row_of,
         recorded=recording.time if recording else None,
         age=who["age"],

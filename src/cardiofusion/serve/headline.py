@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from cardiofusion.records import Assessment, Task
+from cardiofusion.records import Assessment
 from cardiofusion.report.verdicts import LABEL_NAMES
 from cardiofusion.report.wording import spoken, target_answers
 from cardiofusion.serve.gate import gate_reasons
@@ -13,9 +13,9 @@ from cardiofusion.serve.gate import gate_reasons
 VERDICTS = {"●": "present", "○": "absent", "◐": "cannot tell"}
 
 
-def headline(assessment: Assessment, tasks: Sequence[Task] = ()) -> dict[str, Any]:
+def headline(assessment: Assessment) -> dict[str, Any]:
     """{"findings": [[task, target, verdict, probability, horizon]], "closed": [task], "guessed": [task],
-    "cautions": [...], "warnings": count}. tasks: the bundle's.
+    "cautions": [...], "warnings": count}.
 
     verdict: "present", "absent", "cannot tell" (the set holds both) or "unlike" (the set is empty).
     horizon: years of a survival task, else None. closed: tasks whose answer stays closed (see `gate`); their
@@ -30,7 +30,7 @@ def headline(assessment: Assessment, tasks: Sequence[Task] = ()) -> dict[str, An
     return {
         "findings": findings,
         "closed": [name for name in assessment.tasks if gate_reasons(name, assessment)],
-        "guessed": [task.name for task in tasks if "ecg" in task.modalities and assessment.quality is None],
+        "guessed": [name for name, answer in assessment.tasks.items() if answer.expected],
         "cautions": list(assessment.cautions),
         "warnings": len(assessment.warnings),
     }

@@ -111,7 +111,7 @@ def rendered() -> Rendered:
     return render
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop in this thread: no longer than needed
 def browser() -> Iterator[Any]:
     """Debian's Chromium through Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
