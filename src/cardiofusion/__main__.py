@@ -5,17 +5,21 @@ The installed program is one executable: it is also the process in which strange
 """
 
 import sys
+from importlib import import_module
 
-WORKER = "reader-worker"  # no command: what LimitedReader starts, and nobody types
+# No commands: what LimitedReader and LimitedExaminer start, and nobody types.
+WORKERS = {
+    "reader-worker": "cardiofusion.readers.worker",
+    "examining-worker": "cardiofusion.signal.worker",
+}
 
 
 def main() -> None:
-    """The command line, or the reading of files if that is what the first argument asks for."""
-    if sys.argv[1:2] == [WORKER]:
-        from cardiofusion.readers.worker import main as read
-
+    """The command line, or the work of a worker if that is what the first argument asks for."""
+    worker = WORKERS.get(sys.argv[1]) if sys.argv[1:] else None
+    if worker is not None:
         del sys.argv[1]
-        read()
+        import_module(worker).main()
     else:
         from cardiofusion.cli import main as command
 

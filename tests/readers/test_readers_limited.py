@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cardiofusion.__main__ import WORKER
-from cardiofusion.readers import LimitedReader, limited, read_bytes, read_limited
+from cardiofusion.__main__ import WORKERS
+from cardiofusion.readers import LimitedReader, read_bytes, read_limited
 from cardiofusion.readers.limited import MEMORY_BYTES
 from cardiofusion.readers.wire import MAX_HEADER_BYTES
 from cardiofusion.records import Recording, RecordingError
@@ -59,15 +59,15 @@ def test_the_same_recording_as_without_limits() -> None:
 
 
 def test_the_way_by_which_the_installed_program_is_its_own_worker() -> None:
-    assert limited.WORKER == WORKER
+    assert WORKERS[LimitedReader.word] == LimitedReader.module
     here = read_bytes(SMALL, "a.csv")
-    command = [sys.executable, "-X", "importtime", "-m", "cardiofusion", WORKER]
+    command = [sys.executable, "-X", "importtime", "-m", "cardiofusion", LimitedReader.word]
     with LimitedReader(command=[*command, str(MEMORY_BYTES), "10"]) as reader:
         np.testing.assert_array_equal(reader.read(SMALL, "a.csv").signal, here.signal)
     done = subprocess.run([*command, "1", "1"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
-    assert "cardiofusion.readers.worker" in loaded
+    assert "cardiofusion.readers.wire" in loaded
     assert not loaded & {"click", "cardiofusion.cli"}
 
 

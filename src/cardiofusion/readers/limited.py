@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO, TypeVar
 
 from cardiofusion.readers.format import HINT, MAX_FILE_BYTES
 from cardiofusion.readers.wire import GoneError, WireError, receive, receive_recording, send
@@ -34,10 +35,10 @@ DYING_SECONDS = 2.0  # from the end of its answers to its own
 READS_A_WORKER = 500
 
 SPENT = -getattr(signal, "SIGXCPU", 1 << 20)  # the status of a process whose processor time is over
-MODULE = "cardiofusion.readers.worker"
-WORKER = "reader-worker"  # as `__main__` has it
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "TMPDIR", "TEMP")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+
+Answer = TypeVar("Answer")
 
 
 def read_limited(
@@ -60,6 +61,9 @@ class LimitedReader:
     command: what runs as a worker, in place of ours.
     """
 
+    module = "cardiofusion.readers.worker"
+    word = "reader-worker"  # the same in the installed program: see `__main__`
+
     def __init__(
         self,
         workers: int = 1,
@@ -71,7 +75,7 @@ class LimitedReader:
     ) -> None:
         self.seconds = seconds
         self.reads_a_worker = reads_a_worker
-        self._command = list(command or _command(memory_bytes, seconds))
+        self._command = list(command or self._of_ours(memory_bytes, seconds))
         self._free = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
@@ -87,12 +91,25 @@ class LimitedReader:
 
     def read_files(self, files: Mapping[str, bytes]) -> Recording:
         """The same for a recording that lies in several files, by their names."""
+        return self._ask(files, (), receive_recording)
+
+    def _ask(
+        self, files: Mapping[str, bytes], wishes: Sequence[str], taken: Callable[[IO[bytes]], Answer]
+    ) -> Answer:
+        """What a worker makes of some files. wishes: what else it is to say of them; see `worker.main`."""
         size = sum(map(len, files.values()))
         if size > MAX_FILE_BYTES:
             what = f"{' and '.join(files)[:80]!r} has {size:,} bytes"
             raise RecordingError("recording.size", what, f"at most {MAX_FILE_BYTES:,} are read")
         with self._worker() as worker:
-            return worker.read(files, self.seconds)
+            return worker.ask(files, self.seconds, wishes, taken)
+
+    @classmethod
+    def _of_ours(cls, memory_bytes: int, seconds: float) -> list[str]:
+        limits = [str(memory_bytes), str(math.ceil(seconds))]
+        if getattr(sys, "frozen", False):  # the installed program: no interpreter that would run a module
+            return [sys.executable, cls.word, *limits]
+        return [sys.executable, "-P", "-m", cls.module, *limits]
 
     def close(self) -> None:
         """End the idle workers; those at work end after their file."""
@@ -162,7 +179,13 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def read(self, files: Mapping[str, bytes], seconds: float) -> Recording:
+    def ask(
+        self,
+        files: Mapping[str, bytes],
+        seconds: float,
+        wishes: Sequence[str],
+        taken: Callable[[IO[bytes]], Answer],
+    ) -> Answer:
         """Raises RecordingError, ExtraMissingError."""
         name = " and ".join(files)[:80]
         if not self.reads:
@@ -171,7 +194,7 @@ class _Worker:
         self.sound = False
         with _deadline(self._kill, seconds) as expired:
             try:
-                return self._exchange(files)
+                return self._exchange(files, wishes, taken)
             except MemoryError as error:
                 raise _too_large(name) from error
             except (WireError, OSError) as error:
@@ -199,16 +222,18 @@ class _Worker:
                     "see whether `python -m cardiofusion --version` runs, and how much memory is free",
                 ) from error
 
-    def _exchange(self, files: Mapping[str, bytes]) -> Recording:
+    def _exchange(
+        self, files: Mapping[str, bytes], wishes: Sequence[str], taken: Callable[[IO[bytes]], Answer]
+    ) -> Answer:
         sizes = [(name, len(content)) for name, content in files.items()]
-        send(self._requests, {"files": sizes}, *files.values())
+        send(self._requests, {"files": sizes, "wishes": [*wishes]}, *files.values())
         try:
-            recording = receive_recording(self._answers)
+            answer = taken(self._answers)
         except CardioFusionError:
             self.sound = True
             raise
         self.sound = True
-        return recording
+        return answer
 
     def _death(self, name: str, expired: threading.Event, error: Exception) -> RecordingError:
         """What to say of a worker that gave no answer."""
@@ -257,13 +282,6 @@ def _too_large(name: str) -> RecordingError:
         f"{name!r} takes too much memory to read",
         "export one ECG, or the part you need; do not trust a small file that grows so",
     )
-
-
-def _command(memory_bytes: int, seconds: float) -> list[str]:
-    limits = [str(memory_bytes), str(math.ceil(seconds))]
-    if getattr(sys, "frozen", False):  # the installed program: no interpreter that would run a module
-        return [sys.executable, WORKER, *limits]
-    return [sys.executable, "-P", "-m", MODULE, *limits]
 
 
 def _environment() -> dict[str, str]:

@@ -1,9 +1,10 @@
 """What passes between LimitedReader and its worker: a JSON header behind its length, then raw bytes.
 
-    request    {"files": [[name, size], ...]}, then the files
+    request    {"files": [[name, size], ...], "wishes": [what else, ...]}, then the files
     answer     {"recording": {...}, "shape": [leads, samples]}, then the samples as float32 [lead, sample]
                {"refused": [code, message, hint]}, {"missing": [feature, extra]}, {"memory": true} or
                {"fault": kind of error}
+    further    for each wish, after a recording: an object of whoever knows the wish, or one of the last four
 
 Whoever reads an answer trusts none of it: a file may have taken the worker over. No pickle crosses.
 """
@@ -105,6 +106,13 @@ def receive_recording(stream: IO[bytes]) -> Recording:
     """An answer. Raises what it says went wrong, RecordingError or ExtraMissingError; MemoryError where the
     worker had too little; WireError where the answer is none.
     """
+    header = receive_answer(stream)
+    _check("recording" in header, "a recording")
+    return _recording(header, stream)
+
+
+def receive_answer(stream: IO[bytes]) -> dict[str, Any]:
+    """The next header, where it says that nothing went wrong; raises as `receive_recording`."""
     header = receive(stream)
     if "refused" in header:
         code, message, hint = _texts(header["refused"], 3)
@@ -116,8 +124,7 @@ def receive_recording(stream: IO[bytes]) -> Recording:
         raise MemoryError
     if "fault" in header:
         raise WireError(f"a fault of the reader, {_text(header['fault'])[:40]}")
-    _check("recording" in header, "a recording")
-    return _recording(header, stream)
+    return header
 
 
 def _recording(header: Mapping[str, Any], stream: IO[bytes]) -> Recording:

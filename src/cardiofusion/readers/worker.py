@@ -3,7 +3,8 @@
     python -m cardiofusion.readers.worker MEMORY_BYTES CPU_SECONDS
 
 Memory counts from what the process takes once its packages are loaded, seconds from each request. Whoever
-started it watches the clock. It opens no file, writes none, and what a package prints goes nowhere.
+started it watches the clock. It opens no file, writes none, and what a package prints goes nowhere. A room
+below may add what else can be asked of a recording (`wishes`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from cardiofusion.readers.files import read_files
 from cardiofusion.readers.wire import GoneError, receive, send, send_recording, take
@@ -35,9 +37,15 @@ FORMAT_PACKAGES = (
 )  # readers load them when first needed
 OPEN_FILES = 64
 
+Wish = Callable[[Recording], Mapping[str, Any]]
+Outcome = TypeVar("Outcome")
 
-def main() -> None:
-    """Read until there is nothing more to read."""
+
+def main(wishes: Mapping[str, Wish] | None = None) -> None:
+    """Read until there is nothing more to read.
+
+    wishes: by its name in a request, what to say of a recording in a further answer after it.
+    """
     memory, seconds = map(int, sys.argv[1:])
     requests, answers = _own_channels()
     for package in FORMAT_PACKAGES:
@@ -47,9 +55,12 @@ def main() -> None:
     send(answers, {"ready": True})
     with suppress(GoneError):
         while True:
-            files = {name: bytes(take(requests, size)) for name, size in receive(requests)["files"]}
+            request = receive(requests)
+            files = {name: bytes(take(requests, size)) for name, size in request["files"]}
             _limit_seconds(seconds)
-            _answer(answers, files)
+            recording = _answer(answers, files)
+            if recording is not None:
+                _further(answers, [(wishes or {})[name] for name in request["wishes"]], recording)
 
 
 def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
@@ -95,18 +106,28 @@ def _address_space() -> int:
     return pages * int(resource.getpagesize())
 
 
-def _answer(answers: IO[bytes], files: dict[str, bytes]) -> None:
+def _answer(answers: IO[bytes], files: dict[str, bytes]) -> Recording | None:
+    """The recording, once it is sent; None where something else was."""
     recording = _outcome(lambda: read_files(files))
-    if isinstance(recording, Recording):
-        with suppress(MemoryError):
-            return send_recording(answers, recording)
-        recording = {"memory": True}
-    return send(answers, recording)
-
-
-def _outcome(read: Callable[[], Recording]) -> Recording | dict[str, Any]:
+    if not isinstance(recording, Recording):
+        send(answers, recording)
+        return None
     try:
-        return read()
+        send_recording(answers, recording)
+    except MemoryError:
+        send(answers, {"memory": True})
+        return None
+    return recording
+
+
+def _further(answers: IO[bytes], wishes: Iterable[Wish], recording: Recording) -> None:
+    for wish in wishes:
+        send(answers, _outcome(partial(wish, recording)))
+
+
+def _outcome(work: Callable[[], Outcome]) -> Outcome | dict[str, Any]:
+    try:
+        return work()
     except RecordingError as error:
         if isinstance(error.__cause__, MemoryError):  # where a reader takes any error for a damaged file
             return {"memory": True}

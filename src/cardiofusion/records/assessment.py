@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from cardiofusion.records.cohort import Alignment, Modality
 from cardiofusion.records.measurements import Measurements
 from cardiofusion.records.published import PublishedScores
-from cardiofusion.records.typed_json import from_json
+from cardiofusion.records.typed_json import from_json, plain
 
 NOTICE = "For research use only. Not a medical device. Not an emergency alarm."
 
@@ -109,7 +108,7 @@ class Assessment:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and finite numbers."""
-        document: dict[str, Any] = _plain(dataclasses.asdict(self))
+        document: dict[str, Any] = plain(self)
         return document
 
 
@@ -128,10 +127,3 @@ def assessment_schema() -> dict[str, Any]:
         files("cardiofusion.records").joinpath("assessment.schema.json").read_text("utf-8")
     )
     return schema
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists: JSON knows no tuple."""
-    if isinstance(value, Mapping):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Plain JSON to dataclasses, by their annotations: what is not exactly of the type asked for is refused.
+"""Plain JSON to dataclasses by their annotations, and back: what is not of the type asked for is refused.
 
 Known are dataclasses, `tuple[X, ...]` and `tuple[X, Y]` (lists in JSON), `Mapping[str, X]`, `Literal`,
 unions, `str`, `float`, `int`, `bool`, `None`, and `Any` for whatever JSON can hold. A number is finite.
@@ -26,6 +26,17 @@ def from_json(kind: type[_Made], document: object, name: str) -> _Made:
     name: what the document is, for the error. Raises InputError "input.document".
     """
     return cast(_Made, _made(kind, document, name))
+
+
+def plain(value: Any) -> Any:
+    """The inverse: dataclasses and mappings as dicts, tuples as lists, all else as it is."""
+    if isinstance(value, str | float | int | None):
+        return value
+    if dataclasses.is_dataclass(value):
+        return {name: plain(getattr(value, name)) for name in _fields(cast(type, type(value)))[0]}
+    if isinstance(value, Mapping):
+        return {name: plain(entry) for name, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def refusal(where: str, problem: str) -> InputError:

@@ -2,6 +2,6 @@
 
 from cardiofusion.runtime.embedding import embed_to_file
 from cardiofusion.runtime.models import Encoded, Encoder
-from cardiofusion.runtime.system import System
+from cardiofusion.runtime.system import Assessed, System
 
-__all__ = ["Encoded", "Encoder", "System", "embed_to_file"]
+__all__ = ["Assessed", "Encoded", "Encoder", "System", "embed_to_file"]

@@ -8,8 +8,8 @@ from typing import Any
 
 from cardiofusion.bundle import read_bundle
 from cardiofusion.readers import read_recording
-from cardiofusion.records import InputError, Measurements, Recording
-from cardiofusion.signal import assess_quality, measure
+from cardiofusion.records import InputError, Measurements
+from cardiofusion.signal import Examined, examine
 
 DIGITS = {"mV": 3}  # after the point, of what was measured
 DEFLECTIONS = ("p", "q", "r", "s", "r_prime", "st", "t")
@@ -18,7 +18,7 @@ DEFLECTIONS = ("p", "q", "r", "s", "r_prime", "st", "t")
 def describe(path: Path) -> dict[str, Any]:
     """{"what": "ecg" or "bundle", ...}. Raises RecordingError, BundleError, InputError."""
     if not path.is_dir():
-        return describe_recording(read_recording(path))
+        return describe_examined(examine(read_recording(path)))
     if any((path / name).exists() for name in ("manifest.json", "manifest.sha256")):
         return _bundle(path)
     raise InputError(
@@ -36,10 +36,10 @@ def describe_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def describe_recording(recording: Recording) -> dict[str, Any]:
-    """The same of an ECG that has been read."""
-    quality = assess_quality(recording)
-    measured = measure(recording, quality) if quality.grade != "unfit" else Measurements()
+def describe_examined(examined: Examined) -> dict[str, Any]:
+    """The same of an ECG that has been read and examined."""
+    recording, quality = examined.recording, examined.quality
+    measured = examined.measurements or Measurements()
     return {
         "what": "ecg",
         "record_id": recording.record_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,17 @@ from cardiofusion.runtime.admission import (
 from cardiofusion.runtime.explanations import SeenECG, explain_task
 from cardiofusion.runtime.models import Encoded, Encoder, TaskModels
 from cardiofusion.runtime.scores import patient_scores, with_score_inputs
-from cardiofusion.signal import CanonicalECG, assess_quality, canonical, measure
+from cardiofusion.signal import CanonicalECG, Examined, canonical, examine
 
 Row = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """embedding: where the ECG lies among others; None without one that is fit to be read."""
+
+    assessment: Assessment
+    embedding: NDArray[np.float32] | None
 
 
 class System:
@@ -122,26 +130,33 @@ class System:
         row: values by the names of the bundle's columns, and of SCORE_INPUTS for published scores beside it.
         Raises InputError where neither an ECG nor a row is given, ClinicalError for a value that cannot be.
         """
+        examined = None if recording is None else examine(recording)
+        return self.assess_examined(examined, row, explain).assessment
+
+    def assess_examined(
+        self, examined: Examined | None, row: Mapping[str, object] | None = None, explain: bool = True
+    ) -> Assessed:
+        """The same of an ECG that was examined already, for example in another process."""
         given = {name: value for name, value in (row or {}).items() if value is not None}
         values = {name: value for name, value in given.items() if name not in PATIENT_KEYS}
         known = self.columns.encode(values)
         encoded_row = self._own(known)
-        if recording is None and encoded_row is None:
+        if examined is None and encoded_row is None:
             raise InputError(
                 "input.nothing",
                 "there is neither an ECG nor a value of the bundle's columns",
                 "give one of them; `cardiofusion inspect BUNDLE` shows its columns",
             )
-        quality = None if recording is None else assess_quality(recording)
-        fit = None if quality is None or quality.grade == "unfit" else recording
-        ecg = None if fit is None or self.manifest.canonical is None else canonical(fit)
+        recording = None if examined is None else examined.recording
+        quality = None if examined is None else examined.quality
+        measured = None if examined is None else examined.measurements
+        ecg = self._canonical(examined)
         seen = None if ecg is None else SeenECG(ecg, self._encoded(ecg), self.encoder)
         encoded = None if seen is None else seen.encoded
         answers = self.answer_encoded(encoded, encoded_row)
-        measured = None if fit is None else measure(fit, quality)
         warnings = self._warnings(recording, quality, self.columns.decode(known), given, answers)
         warnings += rhythm_warnings(measured)
-        return Assessment(
+        assessment = Assessment(
             tasks=answers,
             warnings=tuple(dict.fromkeys(warning.words for warning in warnings)),
             cautions=tuple(dict.fromkeys(warning.code for warning in warnings if warning.code)),
@@ -154,11 +169,17 @@ class System:
             scores=patient_scores(self.columns, known, recording),
             measurements=measured,
         )
+        return Assessed(assessment, None if encoded is None else encoded.embedding[0])
 
     def _own(self, known: Row) -> Row | None:
         """The bundle's part of a row of `columns`; None where it is empty."""
         row = known[: len(self.manifest.schema or ())]
         return None if np.isnan(row).all() else row
+
+    def _canonical(self, examined: Examined | None) -> CanonicalECG | None:
+        """The models' input; None without an ECG that is fit to be read, or where the bundle reads none."""
+        readable = examined is not None and examined.fit and self.manifest.canonical is not None
+        return canonical(examined.recording) if examined is not None and readable else None
 
     def _encoded(self, ecg: CanonicalECG) -> Encoded:
         return self.encoder(ecg.signal[None], ecg.present[None])

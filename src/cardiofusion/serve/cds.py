@@ -99,9 +99,9 @@ def _judge(clinic: Clinic, system: System, ecg: Json, patient: Json) -> Json:
     bundle = system.manifest.name
     try:
         question = question_about([ecg], patient, clinic.columns, date.today())
-        recording = clinic.desk.read({"observation.json": question.ecg or b""})
-        row = question.about(recording.patient_id)
-        return assessment_card(system.assess(recording, row, explain=False))
+        examined = clinic.desk.examine({"observation.json": question.ecg or b""})
+        row = question.about(examined.recording.patient_id)
+        return assessment_card(system.assess_examined(examined, row, explain=False).assessment)
     except InputError as error:
         return refusal_card(error, bundle)
 

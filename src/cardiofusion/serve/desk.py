@@ -1,7 +1,8 @@
 """The desk: where cases are assessed, a few at a time, whoever waits for the answer first.
 
-Files are read in processes of their own with limits (`readers.LimitedReader`). A case is taken from the
-store, so nothing is lost when the process ends: what was not answered is taken up again at the next start.
+Files are read and examined in processes of their own with limits (`signal.LimitedExaminer`). A case is taken
+from the store, so nothing is lost when the process ends: what was not answered is taken up again at the next
+start.
 """
 
 from __future__ import annotations
@@ -15,16 +16,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cardiofusion.readers import LimitedReader
-from cardiofusion.records import Assessment, CardioFusionError, Recording
+from cardiofusion.records import CardioFusionError, Recording
 from cardiofusion.report.sheet import named
-from cardiofusion.runtime import System
+from cardiofusion.runtime import Assessed, System
 from cardiofusion.serve.headline import headline
 from cardiofusion.serve.store import Answered, Store
-from cardiofusion.signal import canonical
+from cardiofusion.signal import Examined, LimitedExaminer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -42,16 +39,21 @@ class _Work:
 
 
 class Desk:
-    """Threads that assess. A context manager by `close`; safe to call from threads."""
+    """Threads that assess. Safe to call from threads.
 
-    def __init__(self, system: System, store: Store, workers: int = 1) -> None:
+    workers: processes that read and examine ECGs. threads: how many assess, one more than workers where not
+    said: while it does its part of one assessment, the next ECG is examined.
+    """
+
+    def __init__(self, system: System, store: Store, workers: int = 1, threads: int | None = None) -> None:
         self.system = system
         self._store = store
-        self._reader = LimitedReader(workers=workers)
+        self._reader = LimitedExaminer(workers)
         self._queue: queue.PriorityQueue[_Work] = queue.PriorityQueue()
         self._order = itertools.count()
         self._threads = [
-            threading.Thread(target=self._work, name=f"desk-{i}", daemon=True) for i in range(workers)
+            threading.Thread(target=self._work, name=f"desk-{i}", daemon=True)
+            for i in range(threads or workers + 1)
         ]
         for thread in self._threads:
             thread.start()
@@ -81,6 +83,10 @@ class Desk:
     def read(self, files: Mapping[str, bytes]) -> Recording:
         """One recording's files, read with limits. Raises RecordingError."""
         return self._reader.read_files(files)
+
+    def examine(self, files: Mapping[str, bytes]) -> Examined:
+        """The same, and what is told of it before a model sees it."""
+        return self._reader.examine_files(files)
 
     def close(self) -> None:
         """Finish what has begun; the rest waits in the store."""
@@ -112,9 +118,9 @@ class Desk:
 
     def _answer(self, case_id: str) -> None:
         case = self._store.case(case_id)
-        recording = self.read(self._store.files_of(case)) if case.files else None
-        assessment = self.system.assess(recording, case.row)
-        answer = answered(self.system, assessment, recording, case.row)
+        examined = self.examine(self._store.files_of(case)) if case.files else None
+        assessed = self.system.assess_examined(examined, case.row)
+        answer = answered(assessed, None if examined is None else examined.recording, case.row)
         self._store.save_answer(case_id, answer, case.row)
 
     def _refuse(self, case_id: str, code: str, message: str, hint: str) -> None:
@@ -124,10 +130,9 @@ class Desk:
             log.error("case %s: %s; it stays waiting", case_id, error.code)
 
 
-def answered(
-    system: System, assessment: Assessment, recording: Recording | None, row: Mapping[str, Any]
-) -> Answered:
+def answered(assessed: Assessed, recording: Recording | None, row: Mapping[str, Any]) -> Answered:
     """An assessment as the store keeps it: of whom the sheet says it is."""
+    assessment = assessed.assessment
     who: Mapping[str, Any] = named(assessment.patient, recording)
     ecg_of, row_of = recording.patient_id if recording else None, stated_number(row)
     return Answered(
@@ -138,8 +143,8 @@ def answered(
         age=who["age"],
         sex=who["sex"],
         grade=assessment.quality.grade if assessment.quality else None,
-        bundle_hash=system.bundle.hash,
-        embedding=_embedding(system, assessment, recording),
+        bundle_hash=assessment.provenance["bundle_hash"],
+        embedding=assessed.embedding,
         contradicted=None not in (ecg_of, row_of) and ecg_of != row_of,
     )
 
@@ -147,17 +152,6 @@ def answered(
 def stated_number(row: Mapping[str, Any]) -> str | None:
     """The patient's number that a row states."""
     return next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
-
-
-def _embedding(
-    system: System, assessment: Assessment, recording: Recording | None
-) -> NDArray[np.float32] | None:
-    """Where this ECG lies among others; None without one that is fit to be read."""
-    fit = assessment.quality is not None and assessment.quality.grade != "unfit"
-    if recording is None or not fit or system.manifest.canonical is None:
-        return None
-    embedding: NDArray[np.float32] = system.encoder.embed([canonical(recording)])[0]
-    return embedding
 
 
 def _where(error: BaseException) -> str:

@@ -32,6 +32,7 @@ from cardiofusion.serve.guard import (
 )
 from cardiofusion.serve.guard.launch import LAUNCH_FILE
 from cardiofusion.serve.lock import FolderLock, running_address
+from cardiofusion.serve.memory import keep_little
 from cardiofusion.serve.settings import Settings
 
 LOG = "server.log"
@@ -47,6 +48,7 @@ def serve(settings: Settings, say: Callable[[str], None], browser: bool = True) 
     Raises InputError where it is served and no browser is wanted, or the port is taken; StorageError,
     BundleError.
     """
+    keep_little()
     try:
         taken = FolderLock.acquire(settings.data)
     except InputError as error:

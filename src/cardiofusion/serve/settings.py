@@ -32,7 +32,8 @@ class Settings:
     database: an SQLAlchemy URL (PostgreSQL), None for SQLite in `data`. bundle: folder or shipped name.
     shared: people sign in, each with a role; else whoever has the token of this start is the one user.
     hosts: names by which browsers may reach it, beside this machine's. certificate, key: for TLS (PEM).
-    workers: ECGs assessed at the same time. examples: virtual patients on the first worklist.
+    workers: processes that read and examine ECGs, some 50 MB each. examples: virtual patients on the first
+    worklist.
     dicom_port: where ECGs are received by C-STORE, None for not at all; dicom_host: on which address;
     dicom_title: its AE title; dicom_peers: AE titles that may send, none for all. max_upload_bytes: of one
     request. language: of pages, unless a user chooses another.
@@ -47,7 +48,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
-    workers: int = max(1, min(4, (os.cpu_count() or 2) - 1))
+    workers: int = max(1, min(2, (os.cpu_count() or 2) - 1))
     examples: bool = True
     dicom_port: int | None = None
     dicom_host: str = "127.0.0.1"

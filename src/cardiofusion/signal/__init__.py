@@ -11,6 +11,7 @@ from cardiofusion.signal.canonical import (
     canonical_batch,
 )
 from cardiofusion.signal.delineation import delineate
+from cardiofusion.signal.examining import Examined, LimitedExaminer, examine
 from cardiofusion.signal.intervals import measure_intervals
 from cardiofusion.signal.marks import Beat, Delineation, LeadBeat, Wave
 from cardiofusion.signal.measuring import measure
@@ -27,7 +28,9 @@ __all__ = [
     "Beat",
     "CanonicalECG",
     "Delineation",
+    "Examined",
     "LeadBeat",
+    "LimitedExaminer",
     "Wave",
     "assess_quality",
     "canonical",
@@ -35,6 +38,7 @@ __all__ = [
     "delineate",
     "delineate_leads",
     "detect_beats",
+    "examine",
     "heart_rate",
     "measure",
     "measure_amplitudes",

@@ -86,13 +86,13 @@ def api(open_clinic: Callable[..., Clinic]) -> Api:
 
 @pytest.fixture
 def new_desk(shipped: System, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Each call: a desk over the store of one folder, closed at the test's end."""
+    """Each call: a desk of one thread over the store of one folder, closed at the test's end."""
     with ExitStack() as ending:
 
-        def make(workers: int = 1) -> Desk:
+        def make(threads: int = 1) -> Desk:
             store = Store(tmp_path, f"sqlite:///{tmp_path / 'cardiofusion.db'}")
             ending.callback(store.close)
-            desk = Desk(shipped, store, workers)
+            desk = Desk(shipped, store, threads=threads)
             ending.callback(desk.close)
             return desk
 

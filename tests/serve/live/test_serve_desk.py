@@ -75,7 +75,7 @@ def test_a_fault_of_ours_refuses_the_case_and_logs_none_of_its_words(
         raise RuntimeError("Mrs Example, born 1950")
 
     desk = new_desk()
-    monkeypatch.setattr(System, "assess", broken)
+    monkeypatch.setattr(System, "assess_examined", broken)
     case = store_of(desk).accept({}, ROW)
     desk.submit(case).result(SECONDS)
     kept = store_of(desk).case(case)
@@ -112,7 +112,7 @@ def test_a_case_begun_too_often_is_refused_unread(
     case = store_of(desk).accept({}, ROW)
     for _ in range(MAX_ATTEMPTS):
         assert store_of(desk).begin_attempt(case)  # and then the server ended
-    monkeypatch.setattr(System, "assess", lambda *_: pytest.fail("it was assessed again"))
+    monkeypatch.setattr(System, "assess_examined", lambda *_: pytest.fail("it was assessed again"))
     desk.submit(case).result(SECONDS)
     refusal = store_of(desk).case(case).refusal
     assert refusal is not None
@@ -207,3 +207,27 @@ def test_a_deleted_case_is_forgotten(new_desk: Callable[..., Desk]) -> None:
     store_of(desk).delete(case)
     barrier.free.set()
     assert answer.result(SECONDS) is None
+
+
+def test_a_case_is_assessed_while_another_one_takes_its_time(
+    new_desk: Callable[..., Desk], dicom: dict[str, bytes]
+) -> None:
+    desk = new_desk(threads=2)
+    barrier = Barrier(desk)
+    case = store_of(desk).accept(dicom)
+    desk.submit(case).result(SECONDS)
+    assert not barrier.future.done()
+    barrier.free.set()
+    assert store_of(desk).case(case).status == "assessed"
+
+
+def test_many_cases_on_several_threads_are_each_answered_once(
+    new_desk: Callable[..., Desk], dicom: dict[str, bytes]
+) -> None:
+    desk = new_desk(threads=3)
+    cases = [store_of(desk).accept(dicom if k % 2 else {}, ROW, source="batch") for k in range(12)]
+    for future in [desk.submit(case) for case in cases]:
+        future.result(SECONDS)
+    kept = [store_of(desk).case(case) for case in cases]
+    assert {(case.status, case.attempts) for case in kept} == {("assessed", 1)}
+    assert [bool(case.grade) for case in kept] == [bool(k % 2) for k in range(12)]

@@ -14,12 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from cardiofusion.readers import group_files
 from cardiofusion.records import InputError, RecordingError
 from cardiofusion.runtime import System
-from cardiofusion.runtime.inspection import describe_recording
+from cardiofusion.runtime.inspection import describe_examined
 from cardiofusion.serve.api.answers import AsciiJSON
 from cardiofusion.serve.api.models import CaseDetail, Embedded, assessment_response, detail, problems
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import require
-from cardiofusion.signal import assess_quality, canonical
+from cardiofusion.signal import canonical
 
 router = APIRouter(prefix="/api/v1", tags=["assess"], default_response_class=AsciiJSON)
 T = TypeVar("T")
@@ -49,8 +49,8 @@ async def assess(
     await noted(request, "api.assess")
 
     def work(system: System) -> dict[str, Any]:
-        recording = clinic.desk.read(recording_files) if recording_files else None
-        return system.assess(recording, values, explain=explain).to_json()
+        examined = clinic.desk.examine(recording_files) if recording_files else None
+        return system.assess_examined(examined, values, explain).assessment.to_json()
 
     return AsciiJSON(await done(request, work))
 
@@ -94,14 +94,14 @@ async def embed(request: Request, files: Files) -> Any:
     await noted(request, "api.embed")
 
     def work(system: System) -> dict[str, Any]:
-        recording = clinic.desk.read(recording_files)
-        quality = assess_quality(recording)
-        if quality.grade == "unfit":
-            raise RecordingError("recording.unfit", " ".join(quality.reasons), "record it again")
-        embedding = system.encoder.embed([canonical(recording)])[0]
+        examined = clinic.desk.examine(recording_files)
+        if not examined.fit:
+            reasons = " ".join(examined.quality.reasons)
+            raise RecordingError("recording.unfit", reasons, "record it again")
+        embedding = system.encoder.embed([canonical(examined.recording)])[0]
         return {
             "embedding": embedding.astype(float).tolist(),
-            "quality": quality.grade,
+            "quality": examined.quality.grade,
             "encoder": system.encoder.hash,
         }
 
@@ -114,7 +114,7 @@ async def inspect(request: Request, files: Files) -> dict[str, Any]:
     recording_files = await _one_recording(files)
     clinic: Clinic = request.app.state.clinic
     await noted(request, "api.inspect")
-    return await done(request, lambda _: describe_recording(clinic.desk.read(recording_files)))
+    return await done(request, lambda _: describe_examined(clinic.desk.examine(recording_files)))
 
 
 async def noted(request: Request, action: str) -> None:

@@ -166,16 +166,17 @@ def _question(clinic: Clinic, body: bytes) -> Question:
 
 async def _assess_only(clinic: Clinic, question: Question) -> Json:
     def work(system: System) -> Json:
-        recording = None if question.ecg is None else clinic.desk.read({ECG_FILE: question.ecg})
+        examined = None if question.ecg is None else clinic.desk.examine({ECG_FILE: question.ecg})
+        recording = None if examined is None else examined.recording
         row = question.about(None if recording is None else recording.patient_id)
-        assessment = system.assess(recording, row, explain=False)
-        stated = answered(system, assessment, recording, row)
+        assessed = system.assess_examined(examined, row, explain=False)
+        stated = answered(assessed, recording, row)
         case = Case(id=new_id(), created=now(), status="assessed", source="fhir", row=row, sex=stated.sex)
         case.recorded, case.grade = stated.recorded, stated.grade
         case.files = [CaseFile(position=0, name=ECG_FILE, sha256="", size=0)] if recording else []
         number = question.number or stated.patient
         case.patient = Patient(id=new_id(), identifier=number) if number else None
-        return case_bundle(case, assessment)
+        return case_bundle(case, assessed.assessment)
 
     return await asyncio.wrap_future(clinic.desk.run(work))
 
