@@ -71,9 +71,9 @@ def test_assess_reads_files_and_prints_words(run, tiny_bundle, virtual_patient):
     assert ran.err == ""
     assert ran.out.startswith(NOTICE)
     for word in (
-        "Answer: event",
-        "Answer: findings",
-        "Answer: survival",
+        "Answer: Event",
+        "Answer: Findings",
+        "Answer: Survival",
         "within 5 years",
         "Quality",
         "From",

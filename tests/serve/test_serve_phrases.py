@@ -20,7 +20,7 @@ from cardiofusion.report.measured import measured_part
 from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import phenotype_facts, reason_part
 from cardiofusion.report.verdicts import label_name, task_title, verdicts, without_ecg_words
-from cardiofusion.report.wording import spoken, target_answers
+from cardiofusion.report.wording import spoken
 from cardiofusion.runtime import System
 from cardiofusion.serve.language import translator
 from cardiofusion.serve.phrases import PHRASES
@@ -52,10 +52,9 @@ def sentences(assessment: Assessment) -> Iterator[str]:
         yield from assessment.quality.leads.values()
     for name, answer in assessment.tasks.items():
         yield from (*answer.words, answer.guarantee, task_title(name))
-        for told in target_answers(answer):
-            yield from (told.words, told.verdict, told.frequency, told.target, label_name(told.target))
         for verdict in verdicts(answer):
             yield from (verdict.sentence, verdict.held, verdict.name)
+            yield from (verdict.target, label_name(verdict.target))
         yield without_ecg_words(answer, assessment.quality)
     yield from _parts(assessment)
 

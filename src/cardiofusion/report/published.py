@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cardiofusion.records import PublishedScores, ScoreAnswer, ScoreInput, ScoreRisk
-from cardiofusion.report.wording import frequency, percent, quantity, spoken
+from cardiofusion.report.verdicts import natural
+from cardiofusion.report.wording import NOT_TOLD, percent, quantity, spoken
 
 ABOUT = (
     "Beside the model; they answer other questions: how likely is a first cardiovascular event within years, "
@@ -28,7 +29,8 @@ class ScoreLine:
 
     def frequency(self, horizon: int) -> str:
         """ "about 7 of 100" """
-        return frequency(self.risks[horizon]).removesuffix(" patients like this")
+        found = natural(self.risks[horizon])
+        return NOT_TOLD if found is None else found.words
 
 
 @dataclass(frozen=True)

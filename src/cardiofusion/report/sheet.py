@@ -8,30 +8,27 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Quality, Recording, TaskAnswer
+from cardiofusion.records import Assessment, Quality, Recording, TaskAnswer
+from cardiofusion.report.answers import (
+    DEMONSTRATION,
+    NOT_OF_RHYTHM,
+    answer_parts,
+    two_things,
+    unused_words,
+)
 from cardiofusion.report.heatmap import attention_map
 from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn, render
 from cardiofusion.report.paper import ecg_paper
 from cardiofusion.report.published import scores_part
 from cardiofusion.report.shading import heat_frames
-from cardiofusion.report.tables import COLUMN_WORDS, Table, cell
+from cardiofusion.report.tables import COLUMN_WORDS, cell
+from cardiofusion.report.verdicts import task_title
 from cardiofusion.report.waterfall import waterfall
-from cardiofusion.report.wording import (
-    VIEW_WORDS,
-    TargetAnswer,
-    identity,
-    interval_words,
-    number,
-    percent,
-    quantity,
-    spoken,
-    target_answers,
-)
+from cardiofusion.report.wording import identity, interval_words, number, percent, quantity, spoken
 
 PAPER_SECONDS = 10.0
 SEVERITY_MARKS: Mapping[str, str] = {"note": "ℹ", "warning": "⚠", "unfit": "✖"}
-VIEW_COLUMNS: Mapping[str, str] = {"ecg": "ECG alone", "row": "row alone", "ecg+row": "both"}
 GRADE_WORDS: Mapping[str, str] = {
     "good": "Good: fit for reading",
     "fair": "Fair: read with care",
@@ -39,18 +36,6 @@ GRADE_WORDS: Mapping[str, str] = {
 }
 
 Fact = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class AnswerPart:
-    """One task's answer as the template shows it. proxy: words where ECG and row are not of one patient."""
-
-    task: str
-    targets: tuple[TargetAnswer, ...]
-    proxy: str
-    made_from: str
-    guarantee: str
-    views: Table | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +61,7 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
     """
     heated = heated_task(assessment) if recording else None
     gradcam = assessment.explanations[heated]["gradcam"] if heated else {}
+    answers = answer_parts(assessment)
     return render(
         "sheet.html",
         title="ECG and clinical row: assessment",
@@ -84,7 +70,10 @@ def patient_sheet(assessment: Assessment, recording: Recording | None) -> str:
         row=row_facts(assessment.patient.get("row") or {}),
         warnings=assessment.warnings,
         quality=quality_part(assessment.quality),
-        answers=[_answer(name, answer) for name, answer in assessment.tasks.items()],
+        answers=answers,
+        two_things=two_things(answers),
+        not_of_rhythm=NOT_OF_RHYTHM,
+        demonstration=DEMONSTRATION,
         unanswered=unanswered_words(assessment),
         interval_words=interval_words(assessment.tasks.values()),
         scores=scores_part(assessment.scores),
@@ -155,19 +144,6 @@ def _data_words(data: object) -> str:
     return f"{data.get('name', 'unnamed')}" + (f" ({said})" if said else "")
 
 
-def view_table(answer: TaskAnswer) -> Table | None:
-    """What each view alone would have said; None where only one was there."""
-    if len(answer.by_modality) < 2:
-        return None
-    targets = list(dict.fromkeys(target for view in answer.by_modality.values() for target in view))
-    rows = tuple(
-        (target, *(percent(view[target]) if target in view else "–" for view in answer.by_modality.values()))
-        for target in targets
-    )
-    columns = ("", *(VIEW_COLUMNS.get(view, view) for view in answer.by_modality))
-    return Table("What each part would have said", "", columns, rows)
-
-
 def named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, object]:
     """Who the sheet is about: what the assessment says, else the ECG file, else the clinical row."""
     names = ("patient_id", "age", "sex", "record_id", "time")
@@ -193,42 +169,11 @@ def quality_part(quality: Quality | None) -> dict[str, Any] | None:
     }
 
 
-def _answer(name: str, answer: TaskAnswer) -> AnswerPart:
-    return AnswerPart(
-        task=spoken(name),
-        targets=target_answers(answer),
-        proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
-        made_from=made_from(answer),
-        guarantee=answer.guarantee,
-        views=view_table(answer),
-    )
-
-
-def made_from(answer: TaskAnswer) -> str:
-    """ "ECG and clinical row" """
-    return VIEW_WORDS.get("+".join(answer.modalities), ", ".join(answer.modalities) or "nothing")
-
-
 def heated_task(assessment: Assessment) -> str | None:
     """The task whose Grad-CAM is drawn, one a sheet: the first whose answer used the ECG, else the first."""
     able = [name for name, given in assessment.explanations.items() if "map" in given.get("gradcam", {})]
     used = [name for name in able if name in assessment.tasks and "ecg" in assessment.tasks[name].modalities]
     return next(iter(used + able), None)
-
-
-def unused_words(answer: TaskAnswer | None, given: Mapping[str, Any]) -> str:
-    """A caution where an explanation is about a modality that the answer was not made from."""
-    shown = {kind: found for kind, found in given.items() if found and "refused" not in found}
-    kinds = {"ecg": ("gradcam", "attention"), "row": ("shap", "attention")}
-    unused = [
-        modality
-        for modality, explained in kinds.items()
-        if answer is not None and modality not in answer.modalities and any(map(shown.get, explained))
-    ]
-    if answer is None or not unused:
-        return ""
-    names = " and ".join({"ecg": "the ECG", "row": "the clinical row"}[modality] for modality in unused)
-    return f"The answer was made from: {made_from(answer)}. What is said here of {names} did not enter it."
 
 
 def _paper(recording: Recording, gradcam: Mapping[str, Any]) -> str:
@@ -254,7 +199,7 @@ def reason_part(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) 
     if not (gradcam or shap or attention):
         return None
     return ReasonPart(
-        task=spoken(name),
+        task=task_title(name),
         heat_target=gradcam.get("target", ""),
         peaks="; ".join(gradcam.get("peaks", ())),
         refused=str(gradcam.get("refused", "")),

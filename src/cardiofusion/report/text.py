@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cardiofusion.records import (
-    ALIGNMENT_WORDS,
-    Assessment,
-    Measurements,
-    PublishedScores,
-    Quality,
-    TaskAnswer,
+from cardiofusion.records import Assessment, Measurements, PublishedScores, Quality, TaskAnswer
+from cardiofusion.report.answers import (
+    ABSENT,
+    NOT_OF_RHYTHM,
+    SET_AND_PROBABILITY,
+    AnswerPart,
+    answer_parts,
+    any_by_set,
+    unused_words,
 )
 from cardiofusion.report.measured import ALL, MeasuredColumn, measured_part
 from cardiofusion.report.published import risk_words, scores_part
-from cardiofusion.report.sheet import made_from, phenotype_facts, provenance_facts, row_facts, unused_words
-from cardiofusion.report.wording import (
-    SPACE,
-    VIEW_WORDS,
-    clean,
-    identity,
-    interval_words,
-    percent,
-    spoken,
-    target_answers,
-)
+from cardiofusion.report.sheet import phenotype_facts, provenance_facts, row_facts
+from cardiofusion.report.tables import Table
+from cardiofusion.report.verdicts import Verdict, task_title
+from cardiofusion.report.wording import SPACE, clean, identity, interval_words, spoken
 
 WIDTH = 100
+INDENT, GAP = "  ", "   "
+MAX_LEFT = 60  # columns: what is longer does not set the width for all
 MAX_CONTRIBUTIONS = 5
 
 
@@ -44,13 +41,13 @@ def _lines(assessment: Assessment) -> Iterator[str]:
     yield from _section("Patient", _patient(assessment.patient))
     yield from _section("Quality", _quality(assessment.quality))
     yield from _section("Measured in the ECG", _measured(assessment.measurements))
-    for name, answer in assessment.tasks.items():
-        yield from _section(f"Answer: {spoken(name)}", _answer(answer))
-    if explained := interval_words(assessment.tasks.values()):
-        yield from _wrap(f"  {explained}", "  ")
+    answers = answer_parts(assessment)
+    for part in answers:
+        yield from _section(f"Answer: {part.title}", _answer(part))
+    yield from _section("How to read this", _explained(assessment, answers))
     yield from _section("Published scores", _scores(assessment.scores))
     for name, given in assessment.explanations.items():
-        yield from _section(f"Why: {spoken(name)}", _reasons(assessment.tasks.get(name), given))
+        yield from _section(f"Why: {task_title(name)}", _reasons(assessment.tasks.get(name), given))
     yield from _section("Phenotype", (f"{k}: {v}" for k, v in phenotype_facts(assessment.phenotype)))
     yield from _section("Missing", (f"{spoken(what)}: {words}" for what, words in assessment.missing.items()))
     facts = provenance_facts(assessment.provenance)
@@ -60,13 +57,13 @@ def _lines(assessment: Assessment) -> Iterator[str]:
     )
 
 
-def _section(title: str, lines: Iterator[str] | list[str]) -> Iterator[str]:
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     body = [line for line in lines if line]
     if body:
         yield ""
         yield from _wrap(title)
         for line in body:
-            yield from _wrap(f"  {line}", "    ")
+            yield from _wrap(f"{INDENT}{line}", 2 * INDENT)
 
 
 def _wrap(line: str, indent: str = "") -> list[str]:
@@ -109,17 +106,48 @@ def _measured_value(column: MeasuredColumn) -> str:
     return " ".join(filter(None, (column.title, column.value, column.spread, beside and f"({beside})")))
 
 
-def _answer(answer: TaskAnswer) -> Iterator[str]:
-    if answer.alignment != "matched":
-        yield f"⚠ {ALIGNMENT_WORDS[answer.alignment]}"
-    for told in target_answers(answer):
-        yield f"{told.mark} {told.words}"
-        yield f"    {told.target}: {told.frequency} ({percent(told.probability)})"
-    if len(answer.by_modality) > 1:
-        for view, probability in answer.by_modality.items():
-            said = ", ".join(f"{target} {percent(p)}" for target, p in probability.items())
-            yield f"{VIEW_WORDS.get(view, view)}: {said}"
-    yield f"made from: {made_from(answer)}. {answer.guarantee}"
+def _answer(part: AnswerPart) -> Iterator[str]:
+    if part.proxy:
+        yield f"⚠ {part.proxy}"
+    if part.distrust:
+        yield f"⚠ {part.distrust}"
+    yield from _verdicts(part)
+    if part.of_form:
+        yield NOT_OF_RHYTHM
+    if part.belied:
+        yield f"⚠ {part.belied}"
+    yield from _views(part.views)
+    yield part.sets
+    yield f"made from: {part.made_from}. {part.guarantee}"
+
+
+def _verdicts(part: AnswerPart) -> Iterator[str]:
+    """Two columns: the set, and how many have it; beneath it, where the line is too short for both."""
+    rows = [part.columns, *((_marked(one), one.often) for one in part.verdicts)]
+    width = max(len(head) for head, _ in rows if len(head) <= MAX_LEFT)
+    for head, often in rows:
+        if max(width, len(head)) + len(GAP) + len(often) <= WIDTH - len(INDENT):
+            yield f"{head:<{width}}{GAP}{often}"
+        else:
+            yield head
+            yield f"{2 * INDENT}{often}"
+
+
+def _marked(one: Verdict) -> str:
+    return f"{one.mark} {one.heading}" if one.by_set else one.heading
+
+
+def _views(table: Table | None) -> Iterator[str]:
+    """What each part would have said, a line each: "ECG alone: MI 47 %, HYP 23 %"."""
+    if table is None:
+        return
+    for i, view in enumerate(table.columns[1:], 1):
+        yield f"{view}: {', '.join(f'{row[0]} {row[i]}' for row in table.rows if row[i] != ABSENT)}"
+
+
+def _explained(assessment: Assessment, answers: Sequence[AnswerPart]) -> Iterator[str]:
+    yield SET_AND_PROBABILITY if any_by_set(answers) else ""
+    yield interval_words(assessment.tasks.values())
 
 
 def _scores(scores: PublishedScores | None) -> Iterator[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cardiofusion.records import Quality, TaskAnswer
-from cardiofusion.report.wording import percent, spoken
+from cardiofusion.report.wording import NOT_TOLD, UNLIKE, percent, spoken
 
 Leaning = Literal["present", "both", "absent", "neither"]
 
@@ -36,7 +36,7 @@ SENTENCES: Mapping[Leaning, str] = {
     "present": "Points to {name}",
     "both": "Cannot rule out {name}",
     "absent": "Unlikely: {name}",
-    "neither": "Cannot tell {name}: unlike the patients it learnt from",
+    "neither": f"Cannot tell {{name}}: {UNLIKE}",
 }
 HELD: Mapping[Leaning, str] = {
     "present": "present",
@@ -130,9 +130,22 @@ class Verdict:
         """What is told first: the set; of an event how often it happens; of an ECG unread what to expect."""
         if self.by_set:
             return self.sentence
-        often = "no probability" if self.frequency is None else self.frequency.words
+        often = NOT_TOLD if self.frequency is None else self.frequency.words
         often = "not to be relied on" if self.leaning == "neither" else often
         return f"{self.what}, {EXPECTED}: {often}" if self.expected else f"{self.what}: {often}"
+
+    @property
+    def heading(self) -> str:
+        """What heads its line where how many have it stands beside: the set, or what is told without one."""
+        unlike = not self.by_set and self.leaning == "neither"
+        return self.sentence if self.by_set else f"{self.what}{f': {UNLIKE}' if unlike else ''}"
+
+    @property
+    def often(self) -> str:
+        """How many have it, or may have it, as it stands beside `heading`."""
+        expected = "expected from the row alone: " if self.expected else ""
+        doubt = "not to be relied on: " if self.leaning == "neither" else ""
+        return f"{expected}{doubt}{NOT_TOLD if self.frequency is None else self.frequency.words}"
 
     @property
     def frequency(self) -> Frequency | None:

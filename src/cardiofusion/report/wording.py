@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from cardiofusion.records import TaskAnswer
 
@@ -70,111 +69,14 @@ def share(value: float) -> str:
     return f"{100 * value:.0f}{SPACE}%" if value in (0.0, 1.0) else percent(value)
 
 
-def frequency(probability: float | None) -> str:
-    """A natural frequency (Gigerenzer & Hoffrage, 1995): "about 23 of 100 patients like this"."""
-    if probability is None or not math.isfinite(probability):
-        return NOT_TOLD
-    if probability < 0.001:
-        return "fewer than 1 of 1,000 patients like this"
-    if probability > 0.999:
-        return "more than 999 of 1,000 patients like this"
-    whole = _whole(probability)
-    return f"about {round(whole * probability)} of {whole:,} patients like this"
-
-
-def frequency_interval(probability: float, interval: tuple[float, float]) -> str:
-    """The interval of a natural frequency, of as many patients: "95 % interval 18 to 38".
-
-    Nothing where the frequency's own words, fewer than 1 of 1,000 or more than 999, hold all of it.
-    """
-    if interval[1] < 0.001 or interval[0] > 0.999:
-        return ""
-    low, high = (round(_whole(probability) * end) for end in interval)
-    return f"95{SPACE}% interval {low:,} to {high:,}"
-
-
 def interval_words(answers: Iterable[TaskAnswer]) -> str:
     """What an interval of a probability is, where any of the answers has one."""
     return INTERVAL_WORDS if any(answer.interval for answer in answers) else ""
 
 
-def _whole(probability: float) -> int:
-    """Of how many patients a probability is said: of more where it is rare."""
-    return 100 if 0.0095 <= probability <= 0.9905 else 1000
-
-
 def spoken(name: str) -> str:
     """A field's name as people say it: "systolic pressure"."""
     return name.replace("_", " ")
-
-
-@dataclass(frozen=True)
-class TargetAnswer:
-    """One target's answer: a mark and words for the set, its probability (None where not told).
-
-    by_when: " within 10 years" where the event is meant within a time. interval: of the probability, 95 %,
-    None where it cannot be told.
-    """
-
-    target: str
-    mark: str
-    verdict: str
-    sentence: str
-    probability: float | None
-    by_when: str = ""
-    interval: tuple[float, float] | None = None
-
-    @property
-    def words(self) -> str:
-        """The set in a sentence: the assessment's own, else target and verdict."""
-        return self.sentence or f"{self.target}: {self.verdict}"
-
-    @property
-    def frequency(self) -> str:
-        """The probability as a natural frequency; "patients like this" only where it learnt from such."""
-        if self.probability is None:
-            return frequency(self.probability)
-        if self.verdict != UNLIKE:
-            beside = frequency_interval(self.probability, self.interval) if self.interval else ""
-            return ", ".join(filter(None, (f"{frequency(self.probability)}{self.by_when}", beside)))
-        return f"not to be relied on: {frequency(self.probability).removesuffix(' patients like this')}"
-
-
-def target_answers(answer: TaskAnswer) -> tuple[TargetAnswer, ...]:
-    """One entry a target of the task: the second label of a binary task, every label of a multi-label one."""
-    if isinstance(answer.prediction_set, Mapping):
-        verdicts = {target: _label_set(labels) for target, labels in answer.prediction_set.items()}
-    else:
-        target = list(answer.probability)[-1] if answer.probability else "answer"
-        verdicts = {target: _binary_set(answer.prediction_set, target)}
-    by_when = "" if answer.horizon is None else f" within {answer.horizon:g} years"
-    told = len(answer.words) == len(verdicts)
-    return tuple(
-        TargetAnswer(
-            target,
-            mark,
-            verdict,
-            answer.words[i] if told else "",
-            answer.probability.get(target),
-            by_when,
-            answer.interval.get(target),
-        )
-        for i, (target, (mark, verdict)) in enumerate(verdicts.items())
-    )
-
-
-def _label_set(labels: tuple[str, ...]) -> tuple[str, str]:
-    if len(labels) == 1:
-        return ("●" if labels[0] == "present" else "○"), labels[0]
-    return ("◐", "cannot tell") if labels else ("◇", UNLIKE)
-
-
-def _binary_set(labels: tuple[str, ...], target: str) -> tuple[str, str]:
-    if len(labels) == 1:
-        return ("●" if labels[0] == target else "○"), labels[0]
-    if labels:
-        return "◐", "cannot tell: " + " or ".join(labels)
-    return "◇", UNLIKE
 
 
 def identity(facts: Mapping[str, object]) -> str:

@@ -9,9 +9,10 @@ import re
 import uuid
 
 from cardiofusion.records import NOTICE, Assessment, CardioFusionError, TaskAnswer
+from cardiofusion.report.answers import SET_AND_PROBABILITY
 from cardiofusion.report.verdicts import Verdict, task_title, verdicts
 from cardiofusion.report.wording import SPACE, clean
-from cardiofusion.serve.fhir.risk import TWO_THINGS, held_back
+from cardiofusion.serve.fhir.risk import held_back
 from cardiofusion.serve.fhir.terms import Json, without_gaps
 
 MAX_SUMMARY = 140  # characters
@@ -74,7 +75,7 @@ def _detail(assessment: Assessment) -> list[str]:
         reasons = " ".join(assessment.quality.reasons)
         parts.append(f"Quality of the ECG: {_escaped(f'{assessment.quality.grade} {reasons}'.strip())}")
     parts += [_answer(name, answer, held_back(name, assessment)) for name, answer in assessment.tasks.items()]
-    return [*parts, *([_escaped(TWO_THINGS)] if assessment.tasks else []), _origin(assessment)]
+    return [*parts, *([_escaped(SET_AND_PROBABILITY)] if assessment.tasks else []), _origin(assessment)]
 
 
 def _answer(name: str, answer: TaskAnswer, held: str) -> str:

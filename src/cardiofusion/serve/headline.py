@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiofusion.records import Assessment
-from cardiofusion.report.verdicts import LABEL_NAMES
-from cardiofusion.report.wording import spoken, target_answers
-from cardiofusion.serve.gate import gate_reasons
+from cardiofusion.report.gate import gate_reasons
+from cardiofusion.report.verdicts import LABEL_NAMES, Leaning, leanings
+from cardiofusion.report.wording import spoken
 
-VERDICTS = {"●": "present", "○": "absent", "◐": "cannot tell"}
+VERDICTS: Mapping[Leaning, str] = {
+    "present": "present",
+    "absent": "absent",
+    "both": "cannot tell",
+    "neither": "unlike",
+}
 
 
 def headline(assessment: Assessment) -> dict[str, Any]:
@@ -23,9 +28,9 @@ def headline(assessment: Assessment) -> dict[str, Any]:
     were answered without one.
     """
     findings = [
-        [name, told.target, VERDICTS.get(told.mark, "unlike"), told.probability, answer.horizon]
+        [name, target, VERDICTS[leaning], answer.probability.get(target), answer.horizon]
         for name, answer in assessment.tasks.items()
-        for told in target_answers(answer)
+        for target, leaning in leanings(answer).items()
     ]
     return {
         "findings": findings,

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from cardiofusion.records import Assessment, Recording, TaskAnswer
+from cardiofusion.report.gate import gate_reasons
 from cardiofusion.report.layouts import LAYOUTS, STANDARD
 from cardiofusion.report.measured import measured_part
 from cardiofusion.report.page import drawn
@@ -24,7 +25,6 @@ from cardiofusion.report.verdicts import Verdict, task_title, verdicts, without_
 from cardiofusion.report.waterfall import waterfall
 from cardiofusion.report.wording import quantity, spoken
 from cardiofusion.serve.drawing import PaperChoice
-from cardiofusion.serve.gate import gate_reasons
 
 TRACE_MM = 250.0  # across the page; names, pulses and margins beside it make 277 mm at most
 ROWS_MM, MORE_ROWS_MM = 84.0, 96.0  # down the page for all rows: 21, 14 or 7 mm each; 24, 16 or 8

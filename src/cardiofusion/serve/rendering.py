@@ -88,7 +88,6 @@ def local(moment: datetime) -> str:
 
 FILTERS: Mapping[str, Any] = {
     "percent": wording.percent,
-    "frequency": wording.frequency,
     "spoken": wording.spoken,
     "number": wording.number,
     "capitalise": _capitalise,

@@ -11,31 +11,27 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cardiofusion.records import ALIGNMENT_WORDS, Assessment, Recording, TaskAnswer
+from cardiofusion.records import Assessment, Recording
+from cardiofusion.report.answers import answer_parts
 from cardiofusion.report.change import ChangePart, changes_between
+from cardiofusion.report.gate import gate_reasons, identity_alerts, plain_warnings
 from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS, STANDARD
-from cardiofusion.report.measured import measured_part, rhythm_words
+from cardiofusion.report.measured import measured_part
 from cardiofusion.report.published import scores_part
 from cardiofusion.report.sheet import (
     GRADE_WORDS,
     PAPER_SECONDS,
     ReasonPart,
     heated_task,
-    made_from,
     named,
     phenotype_facts,
     provenance_facts,
     quality_part,
     reason_part,
     row_facts,
-    view_table,
 )
-from cardiofusion.report.tables import Table
-from cardiofusion.report.unjudged import beside_normal, of_form
-from cardiofusion.report.verdicts import Verdict, task_title, verdicts, without_ecg_words
 from cardiofusion.report.wording import number, spoken
 from cardiofusion.serve.drawing import PaperChoice, draw_ecg
-from cardiofusion.serve.gate import IDENTITY, gate_reasons, identity_alerts, plain_warnings
 from cardiofusion.serve.language import translator
 from cardiofusion.serve.printed import printed_page
 from cardiofusion.serve.saying import Said
@@ -56,32 +52,6 @@ class SimilarCase:
     headline: str
     likeness: float
     outcomes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AnswerView:
-    """One task's answer. gate: why it stays closed until asked for; whose: because ECG and row may be of two
-    people; reasons: all others. coverage, error: what the set promises, and what is left to 100, in per cent.
-    proxy: words where the bundle learnt from pairs that are not of one person. without_ecg: why no ECG was
-    read though the task asks for one. of_form: whether its labels leave the rhythm out. beside: (what, value)
-    of what was measured and belies a normal waveform.
-    """
-
-    task: str
-    verdicts: tuple[Verdict, ...]
-    gate: tuple[str, ...]
-    whose: bool
-    reasons: tuple[str, ...]
-    proxy: str
-    made_from: str
-    without_ecg: str
-    of_form: bool
-    rhythm: str
-    beside: tuple[tuple[str, str], ...]
-    guarantee: str
-    coverage: str
-    error: str
-    views: Table | None
 
 
 @dataclass(frozen=True)
@@ -147,8 +117,7 @@ def _read_first(assessment: Assessment, recording: Recording | None) -> dict[str
 
 
 def _answered(assessment: Assessment) -> dict[str, Any]:
-    answers = [answer_view(name, answer, assessment) for name, answer in assessment.tasks.items()]
-    return {"answers": answers, "measured": measured_part(assessment.measurements)}
+    return {"answers": answer_parts(assessment), "measured": measured_part(assessment.measurements)}
 
 
 def _drawn(
@@ -208,38 +177,13 @@ def missing_facts(assessment: Assessment) -> list[tuple[str, str]]:
     return [(spoken(name.split(".", 1)[-1]), words) for name, words in assessment.missing.items()]
 
 
-def answer_view(name: str, answer: TaskAnswer, assessment: Assessment) -> AnswerView:
-    """One task's answer for the page."""
-    gate = gate_reasons(name, assessment)
-    told = verdicts(answer)
-    return AnswerView(
-        task=task_title(name),
-        verdicts=told,
-        gate=gate,
-        whose=any(words.startswith(IDENTITY) for words in gate),
-        reasons=tuple(words for words in gate if not words.startswith(IDENTITY)),
-        proxy="" if answer.alignment == "matched" else ALIGNMENT_WORDS[answer.alignment],
-        made_from=made_from(answer),
-        without_ecg=without_ecg_words(answer, assessment.quality),
-        of_form="ecg" in answer.modalities and of_form(told),
-        rhythm=rhythm_words(assessment.measurements),
-        beside=beside_normal(told, assessment.measurements),
-        guarantee=answer.guarantee,
-        coverage=f"{100 * answer.coverage:g}",
-        error=f"{100 - 100 * answer.coverage:.3g}",
-        views=view_table(answer),
-    )
-
-
 def _reasons(assessment: Assessment) -> list[tuple[ReasonPart, tuple[str, ...]]]:
     """Each task's reasons, with what keeps them closed."""
     made = (
         (name, reason_part(name, assessment.tasks.get(name), given))
         for name, given in assessment.explanations.items()
     )
-    return [
-        (replace(part, task=task_title(name)), gate_reasons(name, assessment)) for name, part in made if part
-    ]
+    return [(part, gate_reasons(name, assessment)) for name, part in made if part]
 
 
 def _earlier(

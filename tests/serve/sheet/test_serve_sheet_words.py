@@ -19,10 +19,12 @@ from cardiofusion.records import (
     Recording,
     Rhythm,
 )
+from cardiofusion.report import assessment_text, patient_sheet
+from cardiofusion.report.answers import NOT_OF_RHYTHM, answer_parts, two_things
+from cardiofusion.report.gate import gate_reasons
 from cardiofusion.report.layouts import GAINS, LAYOUTS, SPEEDS
 from cardiofusion.runtime import System
 from cardiofusion.serve.drawing import PaperChoice
-from cardiofusion.serve.gate import gate_reasons
 from cardiofusion.serve.language import LANGUAGES
 from cardiofusion.serve.sheet import SimilarCase
 
@@ -191,6 +193,26 @@ def test_of_an_event_the_frequency_is_told_and_the_set_only_where_it_is_explaine
     assert "death within 10 years: present" in words_of(promise)
     assert "death within 10 years about 37 of 100 (33 to 41)" in words_of(page[page.index('id="printed"') :])
     assert "Points to" not in page
+
+
+@pytest.mark.parametrize("age", [61, 80])  # of 80 years, one of the tasks has learnt nothing
+@pytest.mark.parametrize("read", [True, False])
+def test_the_command_line_says_it_in_the_clinics_words(
+    shipped: System, ecg: Recording, rendered, age: int, read: bool
+) -> None:
+    recording = dataclasses.replace(ecg, age=float(age)) if read else None
+    assessment = shipped.assess(recording, {"age": age, "sex": "male", "systolic": 150})
+    clinic = words_of(rendered(assessment, recording, opened=True, may_open=True))
+    sheet, text = words_of(patient_sheet(assessment, recording)), words_of(assessment_text(assessment))
+    for part in answer_parts(assessment):
+        assert all(part.title in shown for shown in (clinic, sheet, text))
+        assert all(column in shown for shown in (clinic, sheet, text) for column in part.columns)
+        assert all(one.heading in shown for shown in (clinic, sheet, text) for one in part.verdicts)
+        assert all(f"{one.heading} {one.often}" in sheet for one in part.verdicts)
+        assert (NOT_OF_RHYTHM in text) == (NOT_OF_RHYTHM in clinic) == (NOT_OF_RHYTHM in sheet)
+    explained = two_things(answer_parts(assessment))
+    assert explained in clinic
+    assert explained in sheet
 
 
 def test_who_it_is_is_asked_once(shipped: System, ecg: Recording, rendered) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiofusion.records import ALIGNMENT_WORDS, NOTICE, Assessment, TaskAnswer
-from cardiofusion.report.sheet import made_from
+from cardiofusion.report.answers import SET_AND_PROBABILITY, made_from
+from cardiofusion.report.gate import gate_reasons
 from cardiofusion.report.verdicts import Verdict, label_name, verdicts
 from cardiofusion.report.wording import spoken
 from cardiofusion.serve.fhir.observations import ecg_id, row_references
@@ -27,14 +28,9 @@ from cardiofusion.serve.fhir.terms import (
     notes,
     without_gaps,
 )
-from cardiofusion.serve.gate import gate_reasons
 from cardiofusion.serve.store.tables import Case
 
 NOT_CONFIRMED = "Made by a program and confirmed by nobody."
-TWO_THINGS = (
-    "The set says what a patient looks like, read alone; the probability also counts how rare it is."
-    " What is pointed to may still be absent in most."
-)
 
 
 def risk_assessments(case: Case, assessment: Assessment | None) -> Iterator[Json]:
@@ -70,7 +66,7 @@ def _answered(case: Case, assessment: Assessment, index: int, task: str, answer:
                 *assessment.warnings,
                 NOTICE,
                 NOT_CONFIRMED,
-                TWO_THINGS,
+                SET_AND_PROBABILITY,
                 answer.guarantee,
                 "" if answer.alignment == "matched" else f"Trained on {ALIGNMENT_WORDS[answer.alignment]}.",
                 _missing(assessment),
