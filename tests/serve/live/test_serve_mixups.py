@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 import uuid
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from cardiofusion.records import Recording
 from cardiofusion.serve.app import create_app
@@ -21,10 +24,12 @@ from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.guard import guarded
 from cardiofusion.serve.guard.actor import ROLES
 from cardiofusion.serve.store import Case
+from cardiofusion.serve.store.packing import pack
 from cardiofusion.writers import write_recording
 from cardiofusion.writers.fhir import encode
 
 PASSWORD = "correct horse battery"
+UNREAD = "The answer to the previous ECG cannot be read: nothing is compared."
 UNDRAWN = "The original of this ECG cannot be read: it is not drawn."
 SETTLE = "Correct the patient's number or the clinical row"
 
@@ -49,10 +54,13 @@ def kept(api: Any, files: dict[str, bytes], **row: Any) -> str:
 
 
 def case_of(api: Any, case_id: str) -> Case:
-    """The case, once nothing of it waits."""
-    api.clinic.desk.run(lambda _: None, urgent=False).result(60)
-    found: Case = api.clinic.store.case(case_id)
-    return found
+    """The case, once it waits no more."""
+    until = time.monotonic() + 60
+    while (found := api.clinic.store.case(case_id)).status == "received" and time.monotonic() < until:
+        time.sleep(0.01)
+    assert found.status == "assessed"
+    answered: Case = found
+    return answered
 
 
 def correct(api: Any, case_id: str, **fields: str) -> httpx.Response:
@@ -171,6 +179,27 @@ def test_a_previous_ecg_whose_original_cannot_be_read_hides_no_sheet(api: Any, e
     assert UNDRAWN in earlier.partition("</section>")[0]
     assert UNDRAWN not in answer.text.partition('id="earlier"')[0]
     assert 'class="paper-box"' in answer.text
+
+
+@pytest.mark.parametrize("stored", [b"damaged", pack({"tasks": 3}), pack({})])
+def test_a_previous_ecg_whose_answer_cannot_be_read_hides_no_sheet(
+    api: Any, ecg_of: Any, stored: bytes
+) -> None:
+    number = f"W-{zlib.crc32(stored)}"
+    older, newer = kept(api, ecg_of(number, 2020)), kept(api, ecg_of(number))
+    whole = api.get(f"/cases/{newer}").text
+    assert UNREAD not in whole
+    with api.clinic.store.begin() as connection:
+        connection.execute(update(Case).where(Case.id == older).values(assessment=stored))
+    answer = api.get(f"/cases/{newer}")
+    assert answer.status_code == 200
+    assert answer.text.count(UNREAD) == 1
+    assert UNREAD in answer.text.partition('id="earlier"')[2].partition("</section>")[0]
+    assert "Since the previous ECG" in whole
+    assert "Since the previous ECG" not in answer.text
+    assert answer.text.partition('id="ecg"')[0] == whole.partition('id="ecg"')[0]
+    assert UNREAD not in api.get(f"/cases/{newer}", headers={"accept-language": "fr"}).text
+    assert api.get(f"/cases/{older}").status_code in (422, 503)  # its own page has nothing to show
 
 
 # --- who sees which button ---------------------------------------------------------------------------------

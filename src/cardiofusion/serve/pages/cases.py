@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -25,6 +25,7 @@ from cardiofusion.records import (
 from cardiofusion.report.verdicts import label_name, task_title
 from cardiofusion.serve.clinic import Clinic
 from cardiofusion.serve.desk import stated_number
+from cardiofusion.serve.drawing import PaperChoice
 from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.headline import headline_words
@@ -45,14 +46,21 @@ ALWAYS_ASKED = ("age", "sex")  # in a correction: what ECG and row can disagree 
 MAX_FIELDS = 200
 
 
-@router.get("/cases/{case_id}", dependencies=READER)
-def show(
-    request: Request,
-    case_id: Id,
+def _paper(
     layout: Annotated[str, Query(pattern=r"^(3x4\+II|12x1|6x2)$")] = "3x4+II",
     speed: Annotated[float, Query(ge=1, le=100)] = 25.0,
     gain: Annotated[float, Query(ge=1, le=100)] = 10.0,
     start: Annotated[float, Query(ge=0, le=86400)] = 0.0,
+) -> PaperChoice:
+    """The paper that an address asks for."""
+    return PaperChoice(layout, speed, gain, start)
+
+
+@router.get("/cases/{case_id}", dependencies=READER)
+def show(
+    request: Request,
+    case_id: Id,
+    paper: Annotated[PaperChoice, Depends(_paper)],
     wanted: Annotated[bool, Query(alias="open")] = False,
 ) -> Response:
     """The sheet; or that it waits, or why it was refused. open: with what is closed, for a clinician."""
@@ -64,26 +72,41 @@ def show(
     actor = request.state.actor
     opened = wanted and actor.may("clinician")
     clinic.audit.write(actor.name, "case.gate" if opened else "case.view", case_id)
-    earlier = clinic.store.earlier(case)
+    return page(request, "case.html", **_sheet(request, case, paper, opened), **_around(clinic, case))
+
+
+def _sheet(request: Request, case: Case, paper: PaperChoice, opened: bool) -> dict[str, Any]:
+    """What the sheet of an assessed case shows, the patient's previous ECG beside it."""
+    clinic: Clinic = request.app.state.clinic
     recording, undrawn = _recording(clinic, case)
     assessment = _assessment(case)
+    if undrawn:
+        assessment = replace(assessment, warnings=(UNDRAWN, *assessment.warnings))
+    before = clinic.store.earlier(case)
+    earlier = None if before is None else _previous(clinic, before)
     context = sheet_context(
-        replace(assessment, warnings=(UNDRAWN, *assessment.warnings)) if undrawn else assessment,
+        assessment,
         recording,
-        layout=layout,
-        speed=speed,
-        gain=gain,
-        start=start,
-        earlier=None if earlier is None else (_assessment(earlier), _recording(clinic, earlier)[0]),
+        **asdict(paper),
+        earlier=earlier,
         similar=[_similar(*found) for found in similar_cases(clinic.store, case)],
         assessed=local(case.created),
         say=language_of(request).say,
         opened=opened,
-        may_open=actor.may("clinician"),
+        may_open=request.state.actor.may("clinician"),
     )
-    context |= {"case": case, "earlier_case": earlier, "targets": _targets(case), "undrawn": undrawn}
-    context |= {"number": _number(case), "fields": list(_correctable(case, clinic.columns))}
-    return page(request, "case.html", **context)
+    unread = before is not None and earlier is None
+    return context | {"undrawn": undrawn, "earlier_case": before, "earlier_unread": unread}
+
+
+def _around(clinic: Clinic, case: Case) -> dict[str, Any]:
+    """What can be entered and corrected beneath the sheet."""
+    return {
+        "case": case,
+        "targets": _targets(case),
+        "number": _number(case),
+        "fields": list(_correctable(case, clinic.columns)),
+    }
 
 
 @router.get("/cases/{case_id}/waits", dependencies=READER)
@@ -184,6 +207,14 @@ def attachment(name: str) -> str:
 
 def _assessment(case: Case) -> Assessment:
     return assessment_from_json(unpack(case.assessment or b""))
+
+
+def _previous(clinic: Clinic, case: Case) -> tuple[Assessment, Recording | None] | None:
+    """A previous ECG's answer and the ECG; None where the answer is damaged: that hides no sheet of today."""
+    try:
+        return _assessment(case), _recording(clinic, case)[0]
+    except (StorageError, InputError):
+        return None
 
 
 def _targets(case: Case) -> list[tuple[str, str]]:
