@@ -29,6 +29,7 @@ from cardiofusion.serve.language import LANGUAGES
 from cardiofusion.serve.sheet import SimilarCase
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\"'><img src=x onerror=alert(1)>"
+READING = "Two different things. Left is what this patient looks like"
 SIMILAR = SimilarCase("/cases/2", "P-12", "2026-03-01", "cannot rule out HYP", 0.97, ("MI: present",))
 
 
@@ -88,6 +89,17 @@ def test_a_child_is_answered_behind_a_gate(shipped: System, ecg: Recording, rend
     assert "SHAP values for" in screen(opened)
     printed = opened[opened.index('id="printed"') :]
     assert not re.search(r"\d+ of 100\b", printed)
+
+
+def test_how_to_read_an_answer_stands_where_one_is_open(shipped: System, ecg: Recording, rendered) -> None:
+    child = dataclasses.replace(ecg, age=9.0)
+    closed = rendered(shipped.assess(child, {"age": 9, "sex": "male"}), child)
+    opened = rendered(shipped.assess(child, {"age": 9, "sex": "male"}), child, opened=True, may_open=True)
+    old = dataclasses.replace(ecg, age=80.0)  # whose mortality alone is closed
+    partly = rendered(shipped.assess(old, {"age": 80, "sex": "male"}), old)
+    assert [READING in screen(page) for page in (closed, opened, partly)] == [False, True, True]
+    on_paper = [words_of(page[page.index('id="printed"') :]) for page in (closed, opened, partly)]
+    assert ["At the right: how many" in paper for paper in on_paper] == [False, False, True]
 
 
 def test_of_an_age_that_one_task_does_not_know_only_that_task_is_closed(shipped: System) -> None:
