@@ -196,8 +196,8 @@ def test_search(store):
 
 
 def test_pages_and_exports_show_every_case_once(store, monkeypatch):
-    monkeypatch.setattr("cardiofusion.serve.store.store.PAGE", 7)
-    monkeypatch.setattr("cardiofusion.serve.store.store.MANY", 6)
+    monkeypatch.setattr("cardiofusion.serve.store.looking.PAGE", 7)
+    monkeypatch.setattr("cardiofusion.serve.store.looking.MANY", 6)
     with store.begin() as connection:  # the same moment: the order must still be one
         moment = datetime(2024, 1, 1, tzinfo=UTC)
         connection.add_all([Case(row={"k": k}, created=moment) for k in range(18)])

@@ -7,8 +7,7 @@ Whatever happens to the process afterwards, the case waits with the status "rece
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,13 +16,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session as Connection
-from sqlalchemy.orm import selectinload, sessionmaker, undefer
+from sqlalchemy.orm import sessionmaker
 
 from cardiofusion.records import CardioFusionError, InputError, StorageError
-from cardiofusion.serve.store.database import database_errors, reading
+from cardiofusion.serve.store.database import database_errors
 from cardiofusion.serve.store.locking import Gate
+from cardiofusion.serve.store.looking import Looking, unknown
 from cardiofusion.serve.store.migrating import open_database
 from cardiofusion.serve.store.originals import Originals
 from cardiofusion.serve.store.packing import pack
@@ -37,14 +37,10 @@ from cardiofusion.serve.store.rows import (
     remove_empty_patients,
     remove_if_empty,
 )
-from cardiofusion.serve.store.searching import Search, ecgs_before, matching, newest_first, of_one_person
-from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient
+from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome
 from cardiofusion.serve.store.text import LONGEST_NOTE, clean, clean_names, clean_row
 from cardiofusion.serve.store.wiping import wipe
 
-PAGE = 50  # cases a page of the worklist
-RECENT = 5000  # ECGs among which similar ones are looked for: 2 MB, and some 50 ms
-MANY = 500  # cases at a time of an export
 MAX_ATTEMPTS = 3  # an ECG that ended the server twice is not tried for ever
 ENDED_THE_SERVER = {
     "code": "assess.crash",
@@ -72,14 +68,13 @@ class Answered:
     contradicted: bool = False
 
 
-class Store:
-    """Cases of one data folder. Safe to call from threads."""
+class Store(Looking):
+    """Cases of one data folder: what `Looking` answers, and what changes it. Safe to call from threads."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.originals = Originals(folder)
-        self.engine = open_database(url)
+        originals = Originals(folder)
+        super().__init__(open_database(url), originals)
         self._write = sessionmaker(self.engine, expire_on_commit=False)
-        self._read = sessionmaker(reading(self.engine), expire_on_commit=False)
         # Between keeping a file and committing its case, deleting another case must not take the file away.
         self._gate = Gate(folder)
         self._unwiped = False
@@ -88,12 +83,6 @@ class Store:
     def begin(self) -> Iterator[Connection]:
         """A transaction that may write: committed where the block ends well, else undone."""
         with database_errors(), self._write.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """A transaction that only reads, all of it at one moment."""
-        with database_errors(), self._read.begin() as connection:
             yield connection
 
     def tidy(self) -> None:
@@ -178,24 +167,7 @@ class Store:
             connection.flush()
             return batch.id
 
-    def not_in_batch(self, batch: str, groups: Sequence[dict[str, bytes]]) -> list[dict[str, bytes]]:
-        """Those of some recordings' files that no case of the batch holds, for whoever sends them twice."""
-        held = select(CaseFile.case_id, CaseFile.sha256).join(Case).where(Case.batch_id == clean(batch))
-        cases: dict[str, set[str]] = {}
-        with self.look() as connection:
-            for case, sha256 in connection.execute(held):
-                cases.setdefault(case, set()).add(sha256)
-        known = {frozenset(hashes) for hashes in cases.values()}
-        return [files for files in groups if _hashes(files) not in known]
-
     # Assessing
-
-    def waiting(self) -> list[tuple[str, str]]:
-        """(id, source) of the cases that wait to be assessed, the oldest first."""
-        found = select(Case.id, Case.source).where(Case.status == "received")
-        with self.look() as connection:
-            ordered = connection.execute(found.order_by(Case.created, Case.id))
-            return [(case, source) for case, source in ordered]
 
     def begin_attempt(self, case_id: str) -> bool:
         """Count an attempt; False where the case is gone or answered. One tried too often is refused."""
@@ -271,93 +243,6 @@ class Store:
             with self.begin() as connection:
                 remove_if_empty(connection, patient_id)
 
-    # Looking
-
-    def case(self, case_id: str) -> Case:
-        """A case with files, outcomes, patient and its assessment. Raises InputError "serve.unknown"."""
-        everything = (
-            undefer(Case.assessment),
-            selectinload(Case.files),
-            selectinload(Case.outcomes),
-            selectinload(Case.patient),
-            selectinload(Case.batch),
-        )
-        with self.look() as connection:
-            case = connection.get(Case, clean(case_id), options=everything)
-        if case is None:
-            raise unknown("case")
-        return case
-
-    def files_of(self, case: Case) -> dict[str, bytes]:
-        """Its original files, name -> bytes. Raises StorageError."""
-        return {file.name: self.originals.read(file.sha256) for file in case.files}
-
-    def search(self, search: Search) -> tuple[list[Case], int]:
-        """A page of cases, the newest first, and how many there are in all."""
-        counted = select(func.count()).select_from(Case).where(*matching(search))
-        page = newest_first(search).limit(PAGE).offset(PAGE * (max(1, search.page) - 1))
-        page = page.options(*_LISTED)
-        with self.look() as connection:
-            return list(connection.scalars(page)), connection.scalar(counted) or 0
-
-    def every(self, search: Search) -> Iterator[Case]:
-        """All matching cases, the newest first, whatever the page: for exports. No transaction stays open."""
-        last: Case | None = None
-        while True:
-            with self.look() as connection:
-                found = list(connection.scalars(newest_first(search, last).limit(MANY).options(*_LISTED)))
-            yield from found
-            if len(found) < MANY:
-                return
-            last = found[-1]
-
-    def earlier(self, case: Case) -> Case | None:
-        """The same patient's ECG before this one, by the ECGs' own times; see `of_one_person`."""
-        if case.patient_id is None or case.recorded is None:
-            return None
-        found = ecgs_before(case).options(selectinload(Case.files), selectinload(Case.patient))
-        with self.look() as connection:
-            fitting = (one for one in connection.scalars(found).all() if of_one_person(one, case))
-            earlier = next(fitting, None)
-            if earlier is not None:
-                connection.refresh(earlier, ["assessment"])
-            return earlier
-
-    def patient(self, patient_id: str) -> Patient:
-        """A patient by the random id. Raises InputError "serve.unknown"."""
-        with self.look() as connection:
-            patient = connection.get(Patient, clean(patient_id))
-        if patient is None:
-            raise unknown("patient")
-        return patient
-
-    def embedding(self, case_id: str) -> NDArray[np.float32] | None:
-        """Where a case's ECG lies among others; None without one that is fit to be read."""
-        with self.look() as connection:
-            content = connection.scalar(select(Case.embedding).where(Case.id == clean(case_id)))
-        return None if content is None else np.frombuffer(content, "<f4")
-
-    def embeddings(self, most: int = RECENT) -> list[tuple[str, str | None, NDArray[np.float32]]]:
-        """(case, patient, embedding) of the assessed ECGs, the newest first."""
-        found = select(Case.id, Case.patient_id, Case.embedding).where(Case.embedding.is_not(None))
-        found = found.order_by(Case.created.desc()).limit(most)
-        with self.look() as connection:
-            return [
-                (case, patient, np.frombuffer(content or b"", "<f4"))
-                for case, patient, content in connection.execute(found)
-            ]
-
-    def batch(self, batch_id: str) -> tuple[Batch, dict[str, int]]:
-        """A batch, and how many of its cases have each status. Raises InputError "serve.unknown"."""
-        known = clean(batch_id)
-        counted = select(Case.status, func.count()).where(Case.batch_id == known).group_by(Case.status)
-        with self.look() as connection:
-            batch = connection.get(Batch, known)
-            if batch is None:
-                raise unknown("batch")
-            found = connection.execute(counted).all()
-            return batch, {str(status): int(count) for status, count in found}
-
     # Afterwards
 
     def add_outcome(
@@ -392,18 +277,6 @@ class Store:
             remove_case(connection, case)
         self.settle()
         self._wipe()
-
-
-def _hashes(files: Mapping[str, bytes]) -> frozenset[str]:
-    return frozenset(hashlib.sha256(content).hexdigest() for content in files.values())
-
-
-def unknown(what: str) -> InputError:
-    """Nothing is there under this id."""
-    return InputError("serve.unknown", f"there is no such {what}", "it may have been deleted")
-
-
-_LISTED = (selectinload(Case.files), selectinload(Case.patient), selectinload(Case.outcomes))
 
 
 def _bytes(embedding: NDArray[np.float32] | None) -> bytes | None:
