@@ -31,6 +31,7 @@ from cardiofusion.serve.lock import FolderLock
 from cardiofusion.serve.restoring import restore
 from cardiofusion.serve.store import Answered, Search, Store, unpack
 from cardiofusion.serve.store.dump import columns, tables
+from cardiofusion.serve.store.migrating import newest_revision
 from cardiofusion.serve.store.tables import Account, ApiToken, Preference, Session
 
 
@@ -444,6 +445,42 @@ def test_versions(made, tmp_path, name, value, code):
     ]
     rewritten(made, parts, honest=True)
     assert refused(made, place_for(tmp_path, None)) == code
+
+
+def as_by_0001(content: bytes) -> bytes:
+    """Lines of a table without the column that came later."""
+    lines = [json.loads(line) for line in content.splitlines()]
+    for line in lines:
+        line.pop("corrections", None)
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def by_0001(made: Path, revision: str = "0001") -> Path:
+    """The same backup as the tables' first version had made it."""
+    parts = [
+        (info, as_by_0001(content) if info.name.startswith("tables/") else content)
+        for info, content in members_of(made)
+    ]
+    head = json.loads(parts[0][1]) | {"revision": revision}
+    manifest = json.loads(parts[-1][1]) | {"head": head}
+    parts[0], parts[-1] = (
+        (parts[0][0], json.dumps(head).encode()),
+        (parts[-1][0], json.dumps(manifest).encode()),
+    )
+    rewritten(made, parts, honest=True)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_backup_by_an_earlier_version_is_restored(store, made, target, opened):
+    expected = rows(store)
+    restore(by_0001(made), target, quiet)
+    assert rows(opened(target)) == expected
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_what_an_earlier_version_may_lack_this_one_may_not(made, tmp_path):
+    assert refused(by_0001(made, newest_revision()), place_for(tmp_path, None)) == "backup.row"
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

@@ -92,6 +92,12 @@ def test_a_refusal_is_kept_and_may_be_tried_again(store):
     assert store.case(case_id).refusal is None
 
 
+def test_what_was_begun_before_waits_behind_the_rest(store):
+    begun, other, fresh = (store.accept({name: name.encode()}) for name in "abc")
+    assert store.begin_attempt(begun)
+    assert [case for case, _ in store.waiting()] == [other, fresh, begun]
+
+
 def test_an_ecg_that_ends_the_server_is_not_tried_for_ever(store):
     case_id = store.accept({"a": b"a"})
     assert [store.begin_attempt(case_id) for _ in range(4)] == [True, True, True, False]

@@ -6,13 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from cardiofusion.records import InputError, StorageError
 from cardiofusion.serve.store import Search, Store
-from cardiofusion.serve.store.migrating import newest_revision, open_database
+from cardiofusion.serve.store.migrating import _scripts, known_revisions, newest_revision, open_database
 from cardiofusion.serve.store.tables import Table
 
 
@@ -210,3 +211,20 @@ def test_no_error_repeats_a_value(new_url, tmp_path):
         connection.add_all([Patient(identifier="SECRET-4711"), Patient(identifier="SECRET-4711")])
     assert "SECRET" not in "".join(traceback.format_exception(caught.value))
     store.close()
+
+
+def test_migrations_after_the_first_only_add_what_may_be_empty(tmp_path):
+    """Backups by earlier versions rest on it: see `store.dump.load`."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'first.db'}")
+    with engine.begin() as connection, _scripts() as config:
+        config.attributes["connection"] = connection
+        command.upgrade(config, known_revisions()[-1])
+    first = {name: inspect(engine).get_columns(name) for name in inspect(engine).get_table_names()}
+    engine.dispose()
+    for table in Table.metadata.tables.values():
+        before = {column["name"]: column for column in first.get(table.name, [])}
+        assert before.keys() <= set(table.columns.keys())
+        for column in table.columns if before else []:
+            assert column.name in before or column.nullable, f"{table.name}.{column.name}"
+            known = before.get(column.name)
+            assert known is None or (column.nullable or not known["nullable"]), column.name

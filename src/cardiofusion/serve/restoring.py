@@ -22,7 +22,7 @@ from cardiofusion.serve.lock import FolderLock
 from cardiofusion.serve.settings import Settings
 from cardiofusion.serve.store import Store
 from cardiofusion.serve.store.dump import files_held, is_empty, load, tables
-from cardiofusion.serve.store.migrating import newest_revision
+from cardiofusion.serve.store.migrating import known_revisions, newest_revision
 from cardiofusion.serve.store.originals import sync_folder
 
 
@@ -46,10 +46,10 @@ def restore(source: Path, settings: Settings, progress: Progress, expect: str | 
 def _check(manifest: Manifest, expect: str | None) -> None:
     if expect is not None and expect.strip().lower() != manifest.sha256:
         raise InputError("backup.other", "this is not the backup with that hash", "look for the right file")
-    newest = newest_revision()
+    newest, *older = known_revisions()
     if manifest.head.revision > newest:
         raise newer()
-    if manifest.head.revision < newest:
+    if manifest.head.revision not in (newest, *older):
         raise InputError(
             "backup.older",
             f"this backup was made by version {manifest.head.version}, whose tables were others",
@@ -107,7 +107,8 @@ def _fill(connection: Connection, source: Path, manifest: Manifest, aside: Path,
         aside.mkdir(mode=0o700)
     rows = dict.fromkeys(manifest.rows, 0)
     by_name = {table.name: table for table in tables()}
-    if rows.keys() != by_name.keys():
+    older = manifest.head.revision != newest_revision()
+    if not (rows.keys() <= by_name.keys() if older else rows.keys() == by_name.keys()):
         raise damaged("its tables are others")
     with opened(source) as (handle, total):
         for member in members(handle, progress, total):
@@ -117,7 +118,7 @@ def _fill(connection: Connection, source: Path, manifest: Manifest, aside: Path,
             elif folder == "tables":
                 if rest[0] not in rows:
                     raise damaged("its tables are others")
-                rows[rest[0]] += load(connection, by_name[rest[0]], _checked(member, manifest))
+                rows[rest[0]] += load(connection, by_name[rest[0]], _checked(member, manifest), older)
     if rows != manifest.rows:
         raise damaged("rows are missing")
     _match(aside, set(files_held(connection)), set(manifest.lost))

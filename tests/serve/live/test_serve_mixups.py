@@ -54,13 +54,12 @@ def kept(api: Any, files: dict[str, bytes], **row: Any) -> str:
 
 
 def case_of(api: Any, case_id: str) -> Case:
-    """The case, once it waits no more."""
-    until = time.monotonic() + 60
-    while (found := api.clinic.store.case(case_id)).status == "received" and time.monotonic() < until:
-        time.sleep(0.01)
-    assert found.status == "assessed"
-    answered: Case = found
-    return answered
+    """The case, once nothing of it waits."""
+    ends = time.monotonic() + 60
+    while case_id in dict(api.clinic.store.waiting()) and time.monotonic() < ends:
+        time.sleep(0.02)
+    found: Case = api.clinic.store.case(case_id)
+    return found
 
 
 def correct(api: Any, case_id: str, **fields: str) -> httpx.Response:

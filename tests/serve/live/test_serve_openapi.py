@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from cardiofusion.records import assessment_schema
+from cardiofusion.records import Recording, assessment_schema
+from cardiofusion.writers import write_recording
 
 SLOW = os.environ.get("CARDIOFUSION_SLOW") == "1"
 EXAMPLES = 300 if SLOW else 8  # of each operation, of what fits its description and of what does not
@@ -58,8 +61,13 @@ def headers(api: Any) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def operations(api: Any, headers: dict[str, str]) -> dict[str, Any]:
-    """Every operation of the description, by method and path."""
+def operations(
+    api: Any, headers: dict[str, str], recording: Recording, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Every operation of the description, by method and path; of a clinic that has a dated ECG."""
+    place = tmp_path_factory.mktemp("dated") / "dated.dcm"
+    write_recording(replace(recording, time=datetime(2024, 5, 4, 13, 30), patient_id="D-1"), place)
+    assert api.post("/api/v1/cases", {place.name: place.read_bytes()}).json()["recorded"]
     described = schemathesis.openapi.from_asgi(PLACE, api.guarded, headers=headers)
     return {found.ok().label: found.ok() for found in described.get_all_operations()}
 

@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from cardiofusion.records import assessment_schema
 from cardiofusion.serve.problems import PROBLEM
 from cardiofusion.serve.store import Case, unpack
 
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="as given when it was accepted")]
+
+# RFC 3339's date-time, which "date-time" means, demands a time zone.
+LOCAL_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?$"
+LocalTime = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": LOCAL_TIME})]
 
 
 class Problem(BaseModel):
@@ -42,7 +46,7 @@ class CaseSummary(BaseModel):
     created: datetime
     source: str
     patient: str | None = Field(description="the patient's number, as the file or the form says it")
-    recorded: datetime | None = Field(description="the ECG's own local time")
+    recorded: LocalTime | None = Field(description="the ECG's own local time: a recorder knows no time zone")
     grade: Literal["good", "fair", "unfit"] | None
     files: list[FileName]
     refusal: dict[str, str] | None

@@ -67,10 +67,14 @@ def dump(connection: Connection, table: SqlTable, without: Set[str] = frozenset(
         yield bytes(piece)
 
 
-def load(connection: Connection, table: SqlTable, piece: bytes) -> int:
-    """Insert lines of `dump`; how many. Raises InputError "backup.row" for one that does not fit."""
+def load(connection: Connection, table: SqlTable, piece: bytes, older: bool = False) -> int:
+    """Insert lines of `dump`; how many. Raises InputError "backup.row" for one that does not fit.
+
+    older: by an earlier version of the tables, which may lack what may be empty. Migrations only add such.
+    """
     chosen = columns(table)
-    rows = [_row(table, chosen, line) for line in piece.splitlines()]
+    optional = {column.name for column in chosen if column.nullable} if older else set()
+    rows = [_row(table, chosen, line, optional) for line in piece.splitlines()]
     for start in range(0, len(rows), ROWS):
         connection.execute(insert(table), rows[start : start + ROWS])
     return len(rows)
@@ -90,12 +94,13 @@ def is_empty(connection: Connection) -> bool:
     return all(connection.execute(select(table).limit(1)).first() is None for table in every)
 
 
-def _row(table: SqlTable, chosen: list[Column[Any]], line: bytes) -> dict[str, Any]:
+def _row(table: SqlTable, chosen: list[Column[Any]], line: bytes, optional: Set[str]) -> dict[str, Any]:
     try:
         said = json.loads(line)
-        if not isinstance(said, dict) or said.keys() != {column.name for column in chosen}:
+        names = {column.name for column in chosen}
+        if not isinstance(said, dict) or not names - optional <= said.keys() <= names:
             raise ValueError("other columns")
-        return {column.name: _meant(column, said[column.name]) for column in chosen}
+        return {column.name: _meant(column, said.get(column.name)) for column in chosen}
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise InputError(
             "backup.row",

@@ -136,10 +136,13 @@ class Looking:
         return [files for files in groups if _hashes(files) not in known]
 
     def waiting(self) -> list[tuple[str, str]]:
-        """(id, source) of the cases that wait to be assessed, the oldest first."""
+        """(id, source) of the cases that wait to be assessed, the oldest first.
+
+        Those that were begun before come last: one of them may have ended the server, and would again.
+        """
         found = select(Case.id, Case.source).where(Case.status == "received")
         with self.look() as connection:
-            ordered = connection.execute(found.order_by(Case.created, Case.id))
+            ordered = connection.execute(found.order_by(Case.attempts, Case.created, Case.id))
             return [(case, source) for case, source in ordered]
 
 

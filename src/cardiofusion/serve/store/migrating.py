@@ -37,6 +37,12 @@ def newest_revision() -> str:
         return str(ScriptDirectory.from_config(config).get_current_head())
 
 
+def known_revisions() -> list[str]:
+    """The versions of the tables that this program can bring to its own, the newest first."""
+    with _scripts() as config:
+        return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+
+
 def _migrate(engine: Engine) -> None:
     with _scripts() as config:
         scripts = ScriptDirectory.from_config(config)
