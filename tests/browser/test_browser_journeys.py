@@ -72,7 +72,9 @@ def test_an_ecg_and_a_row_lead_to_one_sheet(watched, ptbxl):
     page.fill("#outcome-note", "catheter: <b>no</b> stenosis")
     page.get_by_role("button", name="Enter").click()
     expect(page.locator("#outcome li").first).to_contain_text("catheter: <b>no</b> stenosis")
-    expect(watched.go("/monitor").locator("main")).to_contain_text("ecg-findings: MI")
+    monitor = watched.go("/monitor").locator("#coverage")
+    expect(monitor).to_contain_text("Promised: at least 90 of 100")
+    expect(monitor.get_by_role("row", name="Myocardial infarction")).to_contain_text("1 of 1: too few to tell")
 
 
 def test_an_ecg_alone_is_answered_and_says_what_was_missing(watched, data_dir):
