@@ -1,16 +1,16 @@
-"""Counts of what the store holds, by day, refusal, quality and source; answers beside confirmed outcomes."""
+"""How the server is used: counts of what the store holds, by day, state, source, quality and refusal."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session as Connection
 
-from cardiofusion.serve.store import Case, Outcome, Store
+from cardiofusion.serve.store import Case, Store
 from cardiofusion.serve.store.tables import now
 
 DAYS = 30
@@ -18,88 +18,53 @@ MOST = 10  # kinds of refusal shown
 
 
 @dataclass(frozen=True)
-class Confirmed:
-    """Of one target: confirmed outcomes, and how many of the sets given held what turned out to be true."""
-
-    task: str
-    target: str
-    present: int
-    absent: int
-    held: int
-
-    @property
-    def n(self) -> int:
-        return self.present + self.absent
-
-
-@dataclass(frozen=True)
 class Monitored:
-    """days: (day, cases) of the last DAYS days. The others: what -> cases. confirmed: see `Confirmed`."""
+    """days: (day, cases) of the last DAYS days, UTC. The others: what -> cases."""
 
     days: tuple[tuple[date, int], ...]
     status: Mapping[str, int]
     source: Mapping[str, int]
     grade: Mapping[str, int]
     refusals: tuple[tuple[str, int], ...]
-    confirmed: tuple[Confirmed, ...]
 
     @property
     def busiest(self) -> int:
         """Cases of the busiest day, at least 1."""
         return max(1, *(cases for _, cases in self.days))
 
+    @property
+    def recent(self) -> int:
+        """Cases of these days."""
+        return sum(cases for _, cases in self.days)
+
 
 def monitored(store: Store) -> Monitored:
-    """Everything the monitor shows."""
-    refusals: Counter[str] = Counter()
+    """Counted by the database: a clinic's cases do not fit into memory."""
+    first = now() - timedelta(days=DAYS - 1)
     with store.look() as connection:
-
-        def counts(column: Any) -> dict[str, int]:
-            found = connection.execute(
-                select(column, func.count()).where(column.is_not(None)).group_by(column)
-            )
-            return {str(value): int(count) for value, count in found}
-
-        for refusal in connection.scalars(select(Case.refusal).where(Case.status == "refused")):
-            refusals[(refusal or {}).get("code", "?")] += 1
-        first = now() - timedelta(days=DAYS - 1)
-        created = connection.scalars(select(Case.created).where(Case.created >= first))
-        by_day = Counter(moment.date() for moment in created)
+        by_day = _by_day(connection, first)
+        codes = _counts(connection, Case.refusal["code"].as_string(), Case.status == "refused")
         return Monitored(
-            days=tuple((day, by_day[day]) for day in (_day(first, i) for i in range(DAYS))),
-            status=counts(Case.status),
-            source=counts(Case.source),
-            grade=counts(Case.grade),
-            refusals=tuple(refusals.most_common(MOST)),
-            confirmed=_confirmed(
-                connection.execute(
-                    select(Case.id, Case.headline, Outcome.task, Outcome.target, Outcome.verdict)
-                    .join(Outcome, Outcome.case_id == Case.id)
-                    .order_by(Outcome.entered)
-                ).all()
-            ),
+            days=tuple((day, by_day.get(day, 0)) for day in (_day(first, i) for i in range(DAYS))),
+            status=_counts(connection, Case.status),
+            source=_counts(connection, Case.source),
+            grade=_counts(connection, Case.grade),
+            refusals=tuple(sorted(codes.items(), key=lambda pair: (-pair[1], pair[0])))[:MOST],
         )
 
 
-def _day(first: Any, after: int) -> date:
-    day: date = (first + timedelta(days=after)).date()
-    return day
+def _counts(connection: Connection, what: Any, *where: Any) -> dict[str, int]:
+    """value -> cases. The value gets a name first: PostgreSQL does not know an expression again."""
+    named = select(what.label("value")).where(what.is_not(None), *where).subquery()
+    found = connection.execute(select(named.c.value, func.count()).group_by(named.c.value))
+    return {str(value): int(count) for value, count in found}
 
 
-def _confirmed(rows: Any) -> tuple[Confirmed, ...]:
-    """The newest outcome of each case and target counts; "unknown" takes an earlier one back."""
-    newest = {(case, task, target): (headline, verdict) for case, headline, task, target, verdict in rows}
-    tally: dict[tuple[str, str], Counter[str]] = {}
-    for (_, task, target), (headline, verdict) in newest.items():
-        said = {(t, name): word for t, name, word, *_ in (headline or {}).get("findings", [])}.get(
-            (task, target)
-        )
-        if verdict == "unknown" or said is None:
-            continue
-        counted = tally.setdefault((task, target), Counter())
-        counted[verdict] += 1
-        counted["held"] += said in (verdict, "cannot tell")
-    return tuple(
-        Confirmed(task, target, counted["present"], counted["absent"], counted["held"])
-        for (task, target), counted in sorted(tally.items())
-    )
+def _by_day(connection: Connection, first: datetime) -> dict[date, int]:
+    since = datetime.combine(first.date(), datetime.min.time(), first.tzinfo)
+    counted = _counts(connection, func.date(Case.created), Case.created >= since)
+    return {date.fromisoformat(day): cases for day, cases in counted.items()}
+
+
+def _day(first: datetime, after: int) -> date:
+    return (first + timedelta(days=after)).date()

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from cardiofusion import __version__
 from cardiofusion.records import NOTICE
 from cardiofusion.report import wording
-from cardiofusion.report.verdicts import LABEL_NAMES
+from cardiofusion.report.verdicts import LABEL_NAMES, task_title
 from cardiofusion.serve.headline import shown
 from cardiofusion.serve.language import LANGUAGES, Translator, choose, translator
 
@@ -88,7 +88,9 @@ def local(moment: datetime) -> str:
 
 FILTERS: Mapping[str, Any] = {
     "percent": wording.percent,
+    "share": wording.share,
     "spoken": wording.spoken,
+    "task": task_title,
     "number": wording.number,
     "capitalise": _capitalise,
     "shown": shown,

@@ -22,8 +22,8 @@ from cardiofusion.writers import write_recording
 PASSWORD = "correct horse battery"
 NUMBER = "47110815"
 NAME = "GEHEIM"
-# What a reader may send: to sign out, to choose a language.
-FOR_READERS = {("POST", "/logout"), ("POST", "/settings")}
+# What a reader may send: to sign out, to choose a language, to search (in a body, not in an address).
+FOR_READERS = {("POST", "/logout"), ("POST", "/settings"), ("POST", "/"), ("POST", "/export.csv")}
 ABSENT = "0" * 32
 
 
@@ -151,6 +151,9 @@ def test_no_log_and_no_audit_line_holds_a_patients_number_or_name(clinic, ask, p
             ask("clinician", "POST", "/fhir/$assess", content=f"<{NAME}>"),
             ask("clinician", "POST", "/cds-services/ecg", json={"context": {"patientId": NUMBER}}),
             ask("reader", "GET", f"/?text={NUMBER}&q={NAME}"),
+            ask("reader", "POST", "/", data={"text": NUMBER, "q": NAME}),
+            ask("reader", "POST", "/export.csv", data={"text": NUMBER}),
+            ask("clinician", "POST", "/new/check", data={f"row.{NAME}": NUMBER}),
             ask("reader", "GET", f"/api/v1/cases?text={NUMBER}"),
             ask("reader", "GET", f"/fhir/Patient?identifier={NUMBER}"),
             ask("reader", "GET", f"/fhir/Patient/{NUMBER}"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -38,13 +38,15 @@ def new(request: Request) -> Response:
     )
 
 
-@router.get("/new/check")
-def check(
-    request: Request,
-    name: Annotated[str, Query(max_length=64)],
-) -> Response:
-    """What is wrong with one field, `row.NAME` as the form calls it, in a sentence; else empty."""
-    value = request.query_params.get(f"{ROW}{name}", "")[:64]
+@router.post("/new/check")
+async def check(request: Request) -> Response:
+    """What is wrong with the one field that is sent, `row.NAME`, in a sentence; else empty.
+
+    In a body, as all that is said of a patient: addresses are kept by browsers and proxies.
+    """
+    async with request.form(max_files=0, max_fields=1) as form:
+        field, value = next(((name, str(text)[:64]) for name, text in form.items()), ("", ""))
+    name = field.removeprefix(ROW)
     wrong: ClinicalError | None = None
     try:
         request.app.state.clinic.columns[name].parse(value)

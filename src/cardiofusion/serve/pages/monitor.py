@@ -1,4 +1,4 @@
-"""How it is used: cases a day, refusals, quality; answers beside what turned out to be true."""
+"""The monitor: use, whether sets held what turned out true, whether the patients are those it knows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from cardiofusion.serve.clinic import Clinic
+from cardiofusion.serve.coverage import confirmed
+from cardiofusion.serve.drift import RECENT_DAYS, drifts
 from cardiofusion.serve.guard import require
 from cardiofusion.serve.monitoring import monitored
+from cardiofusion.serve.pages.knowledge import populations
 from cardiofusion.serve.rendering import page
+from cardiofusion.serve.shares import ENOUGH
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reader"))])
 
@@ -17,4 +21,17 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reade
 def monitor(request: Request) -> Response:
     """Counts only: no patient is named here."""
     clinic: Clinic = request.app.state.clinic
-    return page(request, "monitor.html", found=monitored(clinic.store), waiting=clinic.desk.waiting)
+    bundle = clinic.system.bundle.hash
+    found = drifts(clinic.store, bundle, populations(clinic))
+    return page(
+        request,
+        "monitor.html",
+        found=monitored(clinic.store),
+        waiting=clinic.desk.waiting,
+        answers=confirmed(clinic.store, bundle),
+        drift=found,
+        closed=next((one for one in found if one.kind == "closed"), None),
+        moved=sum(bool(one.moved) for one in found),
+        enough=ENOUGH,
+        days=RECENT_DAYS,
+    )

@@ -1,10 +1,14 @@
-"""The worklist: every case, the newest first; search; its table as CSV."""
+"""The worklist: every case, the newest first; search; its table as CSV.
+
+What is searched for may be a patient's number. It comes in a request's body alone: addresses stay in a
+browser's history and in the logs of whatever stands between.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from cardiofusion.serve.export import MEDIA_TYPE, worklist_csv
@@ -14,45 +18,62 @@ from cardiofusion.serve.store import PAGE, Search
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reader"))])
 
-STATUSES = ("", "received", "assessed", "refused")
-Text = Annotated[str, Query(max_length=200)]
-Status = Annotated[str, Query(pattern="^(received|assessed|refused|)$")]
-RandomId = Annotated[str, Query(pattern="^[0-9a-f]{0,32}$")]
+LONGEST_TEXT = 200
+STATUS = "^(received|assessed|refused|)$"
+RANDOM_ID = "^[0-9a-f]{0,32}$"
+LAST_PAGE = 100_000
 
 
 @router.get("/")
 def worklist(
     request: Request,
-    text: Text = "",
-    status: Status = "",
-    patient: RandomId = "",
-    batch: RandomId = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    status: Annotated[str, Query(pattern=STATUS)] = "",
+    patient: Annotated[str, Query(pattern=RANDOM_ID)] = "",
+    batch: Annotated[str, Query(pattern=RANDOM_ID)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=LAST_PAGE)] = 1,
 ) -> Response:
-    """The whole page, or its table alone where htmx asks for that."""
-    search = Search(text=text, status=status, batch=batch, patient=patient, page=number)
+    """All cases, or those of a status, patient or batch, which addresses name by random ids."""
+    return _shown(request, Search(status=status, batch=batch, patient=patient, page=number))
+
+
+def searched(
+    text: Annotated[str, Form(max_length=LONGEST_TEXT)] = "",
+    status: Annotated[str, Form(pattern=STATUS)] = "",
+    patient: Annotated[str, Form(pattern=RANDOM_ID)] = "",
+    batch: Annotated[str, Form(pattern=RANDOM_ID)] = "",
+    number: Annotated[int, Form(alias="page", ge=1, le=LAST_PAGE)] = 1,
+) -> Search:
+    """What a form asks for."""
+    return Search(text=text, status=status, batch=batch, patient=patient, page=number)
+
+
+@router.post("/")
+def search(request: Request, wanted: Annotated[Search, Depends(searched)]) -> Response:
+    """What a search finds; that somebody searched is audited, without the words."""
+    if wanted.text.strip():
+        request.app.state.clinic.audit.write(request.state.actor.name, "worklist.search")
+    return _shown(request, wanted)
+
+
+@router.post("/export.csv")
+def export(request: Request, wanted: Annotated[Search, Depends(searched)]) -> Response:
+    """All cases that a search finds, as CSV."""
     clinic = request.app.state.clinic
-    store = clinic.store
-    cases, total = store.search(search)
-    if text.strip():  # what was searched for may be a patient's number: it is not written down
-        clinic.audit.write(request.state.actor.name, "worklist.search")
+    clinic.audit.write(request.state.actor.name, "worklist.export", "")
+    kept = {"Content-Disposition": "attachment; filename=cardiofusion.csv"}
+    return StreamingResponse(worklist_csv(clinic.store, wanted), media_type=MEDIA_TYPE, headers=kept)
+
+
+def _shown(request: Request, wanted: Search) -> Response:
+    """The whole page, or its table alone where htmx asks for that."""
+    store = request.app.state.clinic.store
+    cases, total = store.search(wanted)
     return page(
         request,
         "worklist_table.html" if request.headers.get("hx-target") == "worklist" else "worklist.html",
         cases=cases,
         total=total,
-        search=search,
+        search=wanted,
         pages=max(1, -(-total // PAGE)),
-        statuses=STATUSES,
-        patient=store.patient(patient) if patient else None,
+        patient=store.patient(wanted.patient) if wanted.patient else None,
     )
-
-
-@router.get("/export.csv")
-def export(request: Request, text: Text = "", status: Status = "", patient: RandomId = "") -> Response:
-    """The cases that a search finds, as CSV."""
-    clinic = request.app.state.clinic
-    clinic.audit.write(request.state.actor.name, "worklist.export", "")
-    lines = worklist_csv(clinic.store, Search(text=text, status=status, patient=patient))
-    kept = {"Content-Disposition": "attachment; filename=cardiofusion.csv"}
-    return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=kept)
