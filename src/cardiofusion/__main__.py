@@ -1,7 +1,8 @@
 """`python -m cardiofusion`, and where the installed program starts.
 
 The installed program is one executable: it is also the process in which strangers' files are read
-(`readers/limited.py`). That way is taken before anything of the command line is loaded.
+and examined (`readers/limited.py`, `signal/examining.py`). That way is taken before anything of the command
+line is loaded.
 """
 
 import sys

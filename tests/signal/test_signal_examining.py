@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from cardiofusion.__main__ import WORKERS
-from cardiofusion.readers import read_files
+from cardiofusion.readers import LimitedReader, read_files
 from cardiofusion.readers.limited import MEMORY_BYTES
 from cardiofusion.records import LEADS, Recording, RecordingError
-from cardiofusion.signal import Examined, LimitedExaminer, assess_quality, examine, measure
+from cardiofusion.signal import Examined, ExaminingFault, LimitedExaminer, assess_quality, examine, measure
 
 FLAT = b"# cardiofusion-ecg: 1\n# sampling_rate: 500\n# unit: mV\nI,II\n" + b"0,0\n" * 5000
 
@@ -97,11 +97,12 @@ def test_the_installed_program_is_this_worker_too() -> None:
 
 SPOILT = [
     '{"quality": {"grade": "splendid"}, "measurements": None}',
-    '{"quality": {"grade": "good", "heart_rate": float("nan")}, "measurements": None}',
+    '{"quality": {"grade": "good", "heart_rate": "fast"}, "measurements": None}',
     '{"quality": {"grade": "good"}}',
     '{"quality": {"grade": "good"}, "measurements": {"intervals": {"pr": 160}}}',
     '{"quality": {"grade": "good"}, "measurements": None, "more": 1}',
-    '{"fault": "ValueError"}',
+    '{"quality": {"grade": "unfit"}, "measurements": {}}',
+    '{"refused": ["recording.unfit", "a", "b"]}',
 ]
 
 
@@ -118,3 +119,48 @@ worker.main({{"examine": lambda recording: {told}}})
             with pytest.raises(RecordingError, match=r"flat\.csv") as caught:
                 examiner.examine_files({"flat.csv": FLAT})
             assert caught.value.code == "recording.crash"
+
+
+def answering(told: str) -> LimitedExaminer:
+    body = f"""
+import sys
+from cardiofusion.readers import worker
+def told(recording):
+    {told}
+worker.main({{"examine": told}})
+"""
+    return LimitedExaminer(command=[sys.executable, "-c", body, str(MEMORY_BYTES), "10"])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('Mrs Example')", "ValueError in <string>:"),
+        ("return {'quality': float('nan')}", "ValueError in "),
+        ("return {'quality': object()}", "TypeError in "),
+    ],
+)
+def test_a_mistake_of_ours_is_told_by_kind_and_place_and_blames_no_file(body: str, words: str) -> None:
+    with answering(body) as examiner, pytest.raises(ExaminingFault) as caught:
+        examiner.examine_files({"flat.csv": FLAT})
+    assert words in str(caught.value)
+    assert "Example" not in str(caught.value)
+
+
+def test_texts_of_a_worker_can_be_written_down() -> None:
+    finding = "{'code': 'x', 'severity': 'unfit', 'message': chr(0xD800) + 'a' * 5000}"
+    told = f"return {{'quality': {{'grade': 'unfit', 'findings': [{finding}]}}, 'measurements': None}}"
+    with answering(told) as examiner:
+        (found,) = examiner.examine_files({"flat.csv": FLAT}).quality.findings
+    assert 500 < len(found.message.encode()) <= 1000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not limit address space")
+def test_nothing_of_one_file_takes_the_memory_of_the_next() -> None:
+    samples = 1_500_000
+    lines = [f"a.dat 16 200/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    header = "\n".join([f"a 12 500 {samples}", *lines, ""]).encode()
+    files = {"a.hea": header, "a.dat": bytes(24 * samples)}
+    with LimitedReader(memory_bytes=170 << 20) as reader:
+        for _ in range(3):
+            assert reader.read_files(files).signal.shape == (12, samples)

@@ -21,7 +21,11 @@ PATH = click.Path(path_type=Path)
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes any that is free [default: 8321]")
 @click.option("--database", metavar="URL", help="PostgreSQL in place of SQLite: postgresql://user@host/name")
 @click.option("--shared", is_flag=True, default=None, help="people sign in (see `cardiofusion users`)")
-@click.option("--workers", type=click.IntRange(1, 64), help="ECGs assessed at the same time")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="processes that read and examine ECGs [default: 1, or 2 where there are 3 cores]",
+)
 @click.option("--dicom-port", type=click.IntRange(1, 65535), help="receive ECGs by DICOM C-STORE")
 @click.option("--examples/--no-examples", default=None, help="virtual patients on the first worklist")
 @click.option("--browser/--no-browser", default=True, help="open the browser on the worklist")

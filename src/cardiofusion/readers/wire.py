@@ -3,8 +3,8 @@
     request    {"files": [[name, size], ...], "wishes": [what else, ...]}, then the files
     answer     {"recording": {...}, "shape": [leads, samples]}, then the samples as float32 [lead, sample]
                {"refused": [code, message, hint]}, {"missing": [feature, extra]}, {"memory": true} or
-               {"fault": kind of error}
-    further    for each wish, after a recording: an object of whoever knows the wish, or one of the last four
+               {"fault": kind of error, "at": file and line}
+    further    for each wish, after a recording: an object of whoever knows the wish, or one of the last two
 
 Whoever reads an answer trusts none of it: a file may have taken the worker over. No pickle crosses.
 """
@@ -106,13 +106,30 @@ def receive_recording(stream: IO[bytes]) -> Recording:
     """An answer. Raises what it says went wrong, RecordingError or ExtraMissingError; MemoryError where the
     worker had too little; WireError where the answer is none.
     """
-    header = receive_answer(stream)
+    header = _receive_answer(stream)
     _check("recording" in header, "a recording")
     return _recording(header, stream)
 
 
-def receive_answer(stream: IO[bytes]) -> dict[str, Any]:
-    """The next header, where it says that nothing went wrong; raises as `receive_recording`."""
+def receive_words(stream: IO[bytes]) -> dict[str, Any]:
+    """A further answer: every text of it can be written down. Raises MemoryError, WireError."""
+    header = receive(stream)
+    if "memory" in header:
+        raise MemoryError
+    words: dict[str, Any] = _writable(header)
+    return words
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_writable(key): _writable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_writable(entry) for entry in value]
+    return value[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+
+
+def _receive_answer(stream: IO[bytes]) -> dict[str, Any]:
+    """The next header, where it says that nothing went wrong."""
     header = receive(stream)
     if "refused" in header:
         code, message, hint = _texts(header["refused"], 3)

@@ -10,9 +10,10 @@ below may add what else can be asked of a recording (`wishes`).
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import IO, Any, TypeVar
 
 from cardiofusion.readers.files import read_files
 from cardiofusion.readers.wire import GoneError, receive, send, send_recording, take
-from cardiofusion.records import ExtraMissingError, Recording, RecordingError
+from cardiofusion.records import ExtraMissingError, Recording, RecordingError, innermost
 
 resource: Any
 try:
@@ -55,12 +56,18 @@ def main(wishes: Mapping[str, Wish] | None = None) -> None:
     send(answers, {"ready": True})
     with suppress(GoneError):
         while True:
-            request = receive(requests)
-            files = {name: bytes(take(requests, size)) for name, size in request["files"]}
-            _limit_seconds(seconds)
-            recording = _answer(answers, files)
-            if recording is not None:
-                _further(answers, [(wishes or {})[name] for name in request["wishes"]], recording)
+            _serve(requests, answers, seconds, wishes or {})
+
+
+def _serve(requests: IO[bytes], answers: IO[bytes], seconds: int, wishes: Mapping[str, Wish]) -> None:
+    """One request. Nothing of it stays: the memory is the next one's."""
+    request = receive(requests)
+    files = {name: bytes(take(requests, size)) for name, size in request["files"]}
+    _limit_seconds(seconds)
+    recording = _answer(answers, files)
+    if recording is not None:
+        for name in request["wishes"]:
+            send(answers, _outcome(partial(_further, wishes[name], recording)))
 
 
 def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
@@ -120,9 +127,10 @@ def _answer(answers: IO[bytes], files: dict[str, bytes]) -> Recording | None:
     return recording
 
 
-def _further(answers: IO[bytes], wishes: Iterable[Wish], recording: Recording) -> None:
-    for wish in wishes:
-        send(answers, _outcome(partial(wish, recording)))
+def _further(wish: Wish, recording: Recording) -> dict[str, Any]:
+    """Of plain JSON, or a fault like any other."""
+    answer: dict[str, Any] = json.loads(json.dumps(wish(recording), allow_nan=False))
+    return answer
 
 
 def _outcome(work: Callable[[], Outcome]) -> Outcome | dict[str, Any]:
@@ -137,7 +145,7 @@ def _outcome(work: Callable[[], Outcome]) -> Outcome | dict[str, Any]:
     except MemoryError:
         return {"memory": True}
     except Exception as error:  # noqa: BLE001 - whatever a hostile file does ends here, and is told as a fault
-        return {"fault": type(error).__name__}
+        return {"fault": type(error).__name__, "at": innermost(error)}
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from cardiofusion.records.errors import (
     RecordingError,
     StorageError,
     StudyError,
+    innermost,
 )
 from cardiofusion.records.figure import Figure
 from cardiofusion.records.files import replacing, storage_errors, write_bytes, write_text
@@ -105,6 +106,7 @@ __all__ = [
     "assessment_schema",
     "complete_limb_leads",
     "conversion_factor",
+    "innermost",
     "known_unit",
     "lead_name",
     "merge_duplicates",

@@ -92,3 +92,13 @@ class StorageError(CardioFusionError):
 
 class AccessError(CardioFusionError):
     """Who asks a server may not do this, or not now."""
+
+
+def innermost(error: BaseException) -> str:
+    """File and line where it was raised: of a fault, what may stand in a log that knows no patient."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "?"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -16,12 +16,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cardiofusion.records import CardioFusionError, Recording
+from cardiofusion.records import CardioFusionError, Recording, innermost
 from cardiofusion.report.sheet import named
 from cardiofusion.runtime import Assessed, System
 from cardiofusion.serve.headline import headline
-from cardiofusion.serve.store import Answered, Store
-from cardiofusion.signal import Examined, LimitedExaminer
+from cardiofusion.serve.store import Answered, Case, Store
+from cardiofusion.signal import Examined, ExaminingFault, LimitedExaminer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -106,26 +106,32 @@ class Desk:
                 work.future.set_exception(error)
 
     def _assess_case(self, case_id: str) -> None:
+        row = None
         try:
             if self._store.begin_attempt(case_id):
-                self._answer(case_id)
+                case = self._store.case(case_id)
+                row = case.row
+                self._answer(case)
         except CardioFusionError as error:
-            self._refuse(case_id, error.code, error.message, error.hint)
+            self._refuse(case_id, row, error.code, error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the desk or lose the case
             # Only what kind of error it is: its words may hold what the file says of the patient.
-            log.error("case %s: %s in %s", case_id, type(error).__name__, _where(error))
-            self._refuse(case_id, "internal", "CardioFusion made a mistake", "report it; the file is kept")
+            log.error("case %s: %s", case_id, _fault(error))
+            self._refuse(
+                case_id, row, "internal", "CardioFusion made a mistake", "report it; the file is kept"
+            )
 
-    def _answer(self, case_id: str) -> None:
-        case = self._store.case(case_id)
+    def _answer(self, case: Case) -> None:
         examined = self.examine(self._store.files_of(case)) if case.files else None
         assessed = self.system.assess_examined(examined, case.row)
         answer = answered(assessed, None if examined is None else examined.recording, case.row)
-        self._store.save_answer(case_id, answer, case.row)
+        self._store.save_answer(case.id, answer, case.row)
 
-    def _refuse(self, case_id: str, code: str, message: str, hint: str) -> None:
+    def _refuse(
+        self, case_id: str, row: Mapping[str, Any] | None, code: str, message: str, hint: str
+    ) -> None:
         try:
-            self._store.save_refusal(case_id, code, message, hint)
+            self._store.save_refusal(case_id, code, message, hint, row)
         except CardioFusionError as error:
             log.error("case %s: %s; it stays waiting", case_id, error.code)
 
@@ -154,11 +160,8 @@ def stated_number(row: Mapping[str, Any]) -> str | None:
     return next((str(row[key]) for key in PATIENT_KEYS if row.get(key)), None)
 
 
-def _where(error: BaseException) -> str:
-    """File and line of the innermost frame."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
+def _fault(error: Exception) -> str:
+    """Its kind and place, whichever process it happened in."""
     return (
-        "?" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        str(error) if isinstance(error, ExaminingFault) else f"{type(error).__name__} in {innermost(error)}"
     )

@@ -32,8 +32,8 @@ class Settings:
     database: an SQLAlchemy URL (PostgreSQL), None for SQLite in `data`. bundle: folder or shipped name.
     shared: people sign in, each with a role; else whoever has the token of this start is the one user.
     hosts: names by which browsers may reach it, beside this machine's. certificate, key: for TLS (PEM).
-    workers: processes that read and examine ECGs, some 50 MB each. examples: virtual patients on the first
-    worklist.
+    workers: processes that read and examine ECGs, 50 to 110 MB each by the formats installed.
+    examples: virtual patients on the first worklist.
     dicom_port: where ECGs are received by C-STORE, None for not at all; dicom_host: on which address;
     dicom_title: its AE title; dicom_peers: AE titles that may send, none for all. max_upload_bytes: of one
     request. language: of pages, unless a user chooses another.

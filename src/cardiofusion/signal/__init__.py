@@ -11,7 +11,7 @@ from cardiofusion.signal.canonical import (
     canonical_batch,
 )
 from cardiofusion.signal.delineation import delineate
-from cardiofusion.signal.examining import Examined, LimitedExaminer, examine
+from cardiofusion.signal.examining import Examined, ExaminingFault, LimitedExaminer, examine
 from cardiofusion.signal.intervals import measure_intervals
 from cardiofusion.signal.marks import Beat, Delineation, LeadBeat, Wave
 from cardiofusion.signal.measuring import measure
@@ -29,6 +29,7 @@ __all__ = [
     "CanonicalECG",
     "Delineation",
     "Examined",
+    "ExaminingFault",
     "LeadBeat",
     "LimitedExaminer",
     "Wave",

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from cardiofusion.readers import LimitedReader
-from cardiofusion.readers.wire import WireError, receive_answer, receive_recording
+from cardiofusion.readers.wire import WireError, receive_recording, receive_words
 from cardiofusion.records import InputError, Measurements, Quality, Recording
 from cardiofusion.records.typed_json import from_json, plain
 from cardiofusion.signal.measuring import measure
 from cardiofusion.signal.quality import assess_quality
 
 WISH = "examine"
+LONGEST_FAULT = 200  # characters
+
+
+class ExaminingFault(RuntimeError):  # noqa: N818 - no error of a file: a mistake of ours
+    """Examining an ECG failed: the kind of error and the line of ours, none of its words."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class LimitedExaminer(LimitedReader):
     word = "examining-worker"
 
     def examine_files(self, files: Mapping[str, bytes]) -> Examined:
-        """One recording's files, read and examined. Raises as `read_files`."""
+        """One recording's files, read and examined. Raises as `read_files`, and ExaminingFault."""
         return self._ask(files, (WISH,), _receive_examined)
 
 
@@ -69,8 +74,14 @@ def wish(recording: Recording) -> dict[str, Any]:
 
 def _receive_examined(stream: IO[bytes]) -> Examined:
     recording = receive_recording(stream)
+    header = receive_words(stream)
+    if "fault" in header:
+        raise ExaminingFault(f"{header['fault']} in {header.get('at', '?')}"[:LONGEST_FAULT])
     try:
-        told = from_json(_Told, receive_answer(stream), "examined")
+        told = from_json(_Told, header, "examined")
     except InputError as error:  # a file took the worker over
         raise WireError(error.message) from error
-    return Examined(recording, told.quality, told.measurements)
+    examined = Examined(recording, told.quality, told.measurements)
+    if examined.fit != (examined.measurements is not None):
+        raise WireError("measured where it is unfit, or not where it is fit")
+    return examined

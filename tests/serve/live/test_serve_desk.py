@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cardiofusion.readers import read_files
 from cardiofusion.records import Assessment, Recording, StorageError
 from cardiofusion.runtime import System
 from cardiofusion.serve.desk import Desk
-from cardiofusion.serve.store import Store
+from cardiofusion.serve.store import Store, unpack
 from cardiofusion.serve.store.store import MAX_ATTEMPTS
 from cardiofusion.writers import write_recording
 
@@ -225,9 +226,37 @@ def test_many_cases_on_several_threads_are_each_answered_once(
     new_desk: Callable[..., Desk], dicom: dict[str, bytes]
 ) -> None:
     desk = new_desk(threads=3)
-    cases = [store_of(desk).accept(dicom if k % 2 else {}, ROW, source="batch") for k in range(12)]
-    for future in [desk.submit(case) for case in cases]:
+    rows = [{"age": 30 + 3 * k, "sex": ("male", "female")[k % 2]} for k in range(12)]
+    cases = [store_of(desk).accept(dicom if k % 3 else {}, row) for k, row in enumerate(rows)]
+    for future in [desk.submit(case) for case in [*cases, *cases]]:
         future.result(SECONDS)
-    kept = [store_of(desk).case(case) for case in cases]
-    assert {(case.status, case.attempts) for case in kept} == {("assessed", 1)}
-    assert [bool(case.grade) for case in kept] == [bool(k % 2) for k in range(12)]
+    recording = read_files(dicom)
+    for k, (case, row) in enumerate(zip(cases, rows, strict=True)):
+        kept = store_of(desk).case(case)
+        assert kept.status == "assessed"
+        told = unpack(kept.assessment or b"")["tasks"]
+        alone = desk.system.assess(recording if k % 3 else None, row).to_json()["tasks"]
+        for task, answer in alone.items():
+            assert told[task]["prediction_set"] == answer["prediction_set"]
+            assert told[task]["probability"] == pytest.approx(answer["probability"], abs=1e-5)
+
+
+def test_a_refusal_that_comes_late_does_not_speak_of_what_was_corrected(
+    new_desk: Callable[..., Desk],
+) -> None:
+    store = store_of(new_desk())
+    case = store.accept({}, ROW)
+    assert store.begin_attempt(case)
+    store.correct(case, {"age": 62}, "", "clinician")
+    store.save_refusal(case, "recording.too_slow", "late", "late", ROW)
+    assert store.case(case).status == "received"
+    assert store.begin_attempt(case)
+
+
+def test_a_refusal_that_comes_late_leaves_an_answer(new_desk: Callable[..., Desk]) -> None:
+    desk = new_desk()
+    case = store_of(desk).accept({}, ROW)
+    desk.submit(case).result(SECONDS)
+    store_of(desk).save_refusal(case, "recording.too_slow", "late", "late", ROW)
+    kept = store_of(desk).case(case)
+    assert (kept.status, kept.refusal) == ("assessed", None)

@@ -70,7 +70,8 @@ def dump(connection: Connection, table: SqlTable, without: Set[str] = frozenset(
 def load(connection: Connection, table: SqlTable, piece: bytes, older: bool = False) -> int:
     """Insert lines of `dump`; how many. Raises InputError "backup.row" for one that does not fit.
 
-    older: by an earlier version of the tables, which may lack what may be empty. Migrations only add such.
+    older: by an earlier version of the tables, which may lack what may be empty. Migrations add
+    only such, and change no value: one that must would have to be done here too.
     """
     chosen = columns(table)
     optional = {column.name for column in chosen if column.nullable} if older else set()

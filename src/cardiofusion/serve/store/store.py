@@ -202,11 +202,16 @@ class Store(Looking):
                 case.patient = patient_of(connection, answered.patient) or case.patient
         self._left(left, case)
 
-    def save_refusal(self, case_id: str, code: str, message: str, hint: str) -> None:
-        """The case cannot be assessed: why, and what to do."""
+    def save_refusal(
+        self, case_id: str, code: str, message: str, hint: str, row: Mapping[str, Any] | None = None
+    ) -> None:
+        """The case cannot be assessed: why, and what to do. Nothing happens where it waits no more.
+
+        row: what could not be assessed; where the case was corrected meanwhile, this does not speak of it.
+        """
         with self.begin() as connection:
             case = locked_case(connection, case_id)
-            if case is not None:
+            if case is not None and case.status == "received" and row in (None, case.row):
                 case.status = "refused"
                 case.refusal = {"code": code, "message": clean(message), "hint": clean(hint)}
 
