@@ -29,6 +29,7 @@ class Confirmed:
 
     @property
     def n(self) -> int:
+        """Cases of which the truth is known."""
         return self.present + self.absent
 
 

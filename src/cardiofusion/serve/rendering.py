@@ -87,7 +87,6 @@ def local(moment: datetime) -> str:
 
 
 FILTERS: Mapping[str, Any] = {
-    "percent": wording.percent,
     "spoken": wording.spoken,
     "number": wording.number,
     "capitalise": _capitalise,
