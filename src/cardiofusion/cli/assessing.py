@@ -9,7 +9,7 @@ import click
 
 from cardiofusion.cli.clinical import read_clinical, read_settings
 from cardiofusion.cli.progress import ConsoleReporter
-from cardiofusion.records import InputError, RecordingError, write_text
+from cardiofusion.records import Assessment, InputError, Recording, RecordingError, write_text
 
 PATH = click.Path(path_type=Path)
 
@@ -58,7 +58,6 @@ def assess(
                    australasia, oceania
     """
     from cardiofusion.readers import read_recording
-    from cardiofusion.report import assessment_text, patient_sheet
     from cardiofusion.runtime import System
 
     system = System.load(bundle, expect_hash)
@@ -66,19 +65,38 @@ def assess(
     recording = read_recording(ecg) if ecg else None
     assessment = system.assess(recording, row)
     if html:
-        write_text(html, patient_sheet(assessment, recording))
+        _write_sheet(html, assessment, recording)
+    _print(assessment, as_json, html)
+    _refuse_unfit(assessment)
+
+
+def _write_sheet(place: Path, assessment: Assessment, recording: Recording | None) -> None:
+    from cardiofusion.report import patient_sheet
+
+    write_text(place, patient_sheet(assessment, recording))
+
+
+def _print(assessment: Assessment, as_json: bool, sheet: Path | None) -> None:
+    """In words, with where the sheet lies, or as JSON, with nothing beside it."""
+    from cardiofusion.report import assessment_text
+
     if as_json:
         click.echo(json.dumps(assessment.to_json(), indent=1, allow_nan=False))
-    else:
-        click.echo(assessment_text(assessment))
-        if html:
-            click.echo(f"\nsheet: {html}")
-    if not assessment.tasks and assessment.quality is not None and assessment.quality.reasons:
-        raise RecordingError(
-            "recording.unfit",
-            f"this ECG is unfit for reading: {' '.join(assessment.quality.reasons)}",
-            "record it again, or give a clinical row",
-        )
+        return
+    click.echo(assessment_text(assessment))
+    if sheet:
+        click.echo(f"\nsheet: {sheet}")
+
+
+def _refuse_unfit(assessment: Assessment) -> None:
+    """Exit code 2 for an ECG that cannot be read, where nothing else was there to be answered from."""
+    if assessment.tasks or assessment.quality is None or not assessment.quality.reasons:
+        return
+    raise RecordingError(
+        "recording.unfit",
+        f"this ECG is unfit for reading: {' '.join(assessment.quality.reasons)}",
+        "record it again, or give a clinical row",
+    )
 
 
 @click.command()

@@ -93,6 +93,7 @@ class Paper:
 
     @property
     def width(self) -> float:
+        """Of the whole drawing, in mm."""
         return self.left + self.seconds * self.speed + RIGHT
 
     @property
@@ -102,6 +103,7 @@ class Paper:
 
     @property
     def height(self) -> float:
+        """Of the whole drawing, in mm."""
         return self.bottom + FOOT + self.n_lines * LINE
 
     def baseline(self, row: int) -> float:

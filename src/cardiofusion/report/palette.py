@@ -19,12 +19,15 @@ SHAPES = (
 
 
 def colour(position: int) -> str:
+    """Of the series at this position, "#0072b2"."""
     return COLOURS[position % len(COLOURS)]
 
 
 def dash(position: int) -> str:
+    """Of the series at this position, as SVG's stroke-dasharray; "" for a plain line."""
     return DASHES[position % len(DASHES)]
 
 
 def shape(position: int) -> str:
+    """Of the series at this position: an SVG path, drawn from the point."""
     return SHAPES[position % len(SHAPES)]

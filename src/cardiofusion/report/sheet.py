@@ -155,6 +155,7 @@ def named(patient: Mapping[str, Any], recording: Recording | None) -> dict[str, 
 
 
 def quality_part(quality: Quality | None) -> dict[str, Any] | None:
+    """An ECG's quality as the templates show it: grade, rate, findings, leads that are not good."""
     if quality is None:
         return None
     findings = [
@@ -182,6 +183,7 @@ def _paper(recording: Recording, gradcam: Mapping[str, Any]) -> str:
 
 
 def ecg_about_words(recording: Recording | None, heated: str | None, gradcam: Mapping[str, Any]) -> str:
+    """How to read the drawn ECG: its scale, and what the shading means where there is one."""
     if recording is None:
         return ""
     scale = "On A4 paper at 100 % one large square is 5 mm: 0.2 s across, 0.5 mV up."
@@ -195,6 +197,7 @@ def ecg_about_words(recording: Recording | None, heated: str | None, gradcam: Ma
 
 
 def reason_part(name: str, answer: TaskAnswer | None, given: Mapping[str, Any]) -> ReasonPart | None:
+    """One task's explanations as the templates show them; None where there is nothing to explain."""
     gradcam, shap, attention = (given.get(kind) or {} for kind in ("gradcam", "shap", "attention"))
     if not (gradcam or shap or attention):
         return None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cardiofusion.records import Quality, TaskAnswer
-from cardiofusion.report.wording import NOT_TOLD, UNLIKE, percent, spoken
+from cardiofusion.report.wording import NOT_TOLD, UNLIKE, spoken
 
 Leaning = Literal["present", "both", "absent", "neither"]
 
@@ -151,10 +151,6 @@ class Verdict:
     def frequency(self) -> Frequency | None:
         """None where there is no probability."""
         return None if self.share is None else natural(self.share, self.low, self.high)
-
-    @property
-    def percent(self) -> str:
-        return percent(self.share)
 
 
 def verdicts(answer: TaskAnswer) -> tuple[Verdict, ...]:

@@ -67,10 +67,12 @@ class Translator:
 
     @property
     def code(self) -> str:
+        """ "fr" """
         return self.language.code
 
     @property
     def direction(self) -> Direction:
+        """ "ltr", or "rtl" where lines run from right to left"""
         return self.language.direction
 
     def gettext(self, message: str) -> str:

@@ -27,9 +27,9 @@ KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("names", "outcome"), "phrase"),
     **dict.fromkeys(("warning", "fault", "advice", "electrodes", "exchange", "parts"), "known"),
     **dict.fromkeys(("sex", "row_sex", "alignment", "whom", "sure", "p_waves", "risks"), "known"),
-    **dict.fromkeys(("frequency", "choice", "reason", "score", "regularity", "now_regularity"), "known"),
+    **dict.fromkeys(("choice", "reason", "score", "regularity", "now_regularity"), "known"),
     **dict.fromkeys(("leaning", "now_leaning", "grade", "now_grade", "moved", "contributions"), "known"),
-    **dict.fromkeys(("also", "doubt", "by_when"), "ending"),
+    **dict.fromkeys(("also", "doubt"), "ending"),
 }
 
 NOTICES = (
@@ -119,10 +119,7 @@ ANSWERS = (
     "Labels are promised one by one, not all at once.",
     "Patients lost before the time was over are made up for by those who stayed, which is right where"
     " being lost had nothing to do with the risk.",
-    "about {n} of {all} patients like this{by_when}", "about {n} of {all}",
-    "fewer than {n} of {all} patients like this{by_when}", "fewer than {n} of {all}",
-    "more than {n} of {all} patients like this{by_when}", "more than {n} of {all}",
-    "not to be relied on: {frequency}", "no probability",
+    "about {n} of {all}", "fewer than {n} of {all}", "more than {n} of {all}", "no probability",
 )  # fmt: skip
 
 LABELS = (
@@ -284,7 +281,6 @@ VERDICTS = (
     "{column} ({code})", "ECG findings", "points to", "cannot rule out", "unlikely",
     "unlike any it learnt from", "Points to {label}", "Cannot rule out {label}", "Unlikely: {label}",
     "Cannot tell {label}: unlike the patients it learnt from", "about {n} of {all} (95 %: {low} to {high})",
-    "{frequency}, 95 % interval {low} to {high}",
     "present: {names}", "cannot rule out: {names}", "none of what it looks for",
     "{score}: {risks}", "{percent} % in {years} years", "the model looked at (for {label}): {where}",
     "largest contributions (for {label}): {contributions}", "{column} {choice}", "{column} {n}",

@@ -87,7 +87,6 @@ def local(moment: datetime) -> str:
 
 
 FILTERS: Mapping[str, Any] = {
-    "percent": wording.percent,
     "share": wording.share,
     "spoken": wording.spoken,
     "task": task_title,

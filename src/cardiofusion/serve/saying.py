@@ -68,6 +68,7 @@ class Said(str):
 
     @property
     def plain(self) -> str:
+        """The text alone, for where a `str` is expected."""
         return str.__str__(self)
 
     def __html__(self) -> Markup:
@@ -85,6 +86,7 @@ class Phrase:
 
     @classmethod
     def of(cls, template: str) -> Phrase:
+        """A template such as "{lead}: flat", cut."""
         pieces = _PLACEHOLDER.split(template)
         return cls(template, tuple(pieces[::2]), tuple(pieces[1::2]))
 

@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiofusion.cmaf import CMAF, NOT_TIMES, FusionData, fusion_structure
-from cardiofusion.records import ClinicalSchema, Cohort, Task, merge_duplicates
-from cardiofusion.study.answering import check_calibration
+from cardiofusion.records import ClinicalSchema, Task
 from cardiofusion.study.comparing import compare
-from cardiofusion.study.data import StudyData, cohort_digest, load_study_data
-from cardiofusion.study.ecgs import EcgSet, read_ecgs
+from cardiofusion.study.ecgs import EcgSet
 from cardiofusion.study.encoding import embed_ecgs, load_encoder, pretrain_encoder
 from cardiofusion.study.file import Study
 from cardiofusion.study.fusing import load_fusion, train_task_fusion
-from cardiofusion.study.groups import Groups, as_shares, split_patients
+from cardiofusion.study.material import Material
 from cardiofusion.study.pairing import covariate_pairs, latent_pairs, matched_pairs
 from cardiofusion.study.phenotyping import phenotype
 from cardiofusion.study.tables import TableModel, load_table_model, train_table
@@ -60,158 +58,13 @@ def train_study(study: Study, out: Path, reporter: Reporter, work: Path | None =
 
 
 @dataclass
-class Pipeline:
+class Pipeline(Material):
     """A study under way. Each stage method makes its files; the properties load them."""
 
-    study: Study
-    workspace: Workspace
     _table_models: dict[str, TableModel] = field(default_factory=dict, init=False)
     _pairs: dict[str, tuple[FusionData, dict[str, Any]]] = field(default_factory=dict, init=False)
 
-    # --- read: the table, the ECGs, their quality, the groups --------------------------------------------
-
-    @cached_property
-    def data(self) -> StudyData:
-        return load_study_data(self.study)
-
-    @property
-    def cohort(self) -> Cohort:
-        return self.data.cohort
-
-    def read(self) -> None:
-        """Read every source of ECGs, each in a stage of its own."""
-        for name, cohort in self._sources.items():
-            self.workspace.stage(
-                f"read-{name}",
-                self._mark(name, cohort_digest(cohort)),
-                lambda folder, cohort=cohort: read_ecgs(  # type: ignore[misc]
-                    cohort.recordings, cohort.patient_ids, folder, self.workspace.reporter.step
-                ),
-            )
-
-    @cached_property
-    def _sources(self) -> dict[str, Cohort]:
-        """Everything that has ECGs: the cohort and the corpora, under names that are folders."""
-        named = {"cohort": self.cohort} if self.cohort.recordings else {}
-        return named | {f"corpus-{k}-{c.name}": c for k, c in enumerate(self.data.corpora)}
-
-    @cached_property
-    def cohort_ecgs(self) -> EcgSet | None:
-        return EcgSet.load(self.workspace.folder / "read-cohort") if self.cohort.recordings else None
-
-    @cached_property
-    def patient_ids(self) -> NDArray[np.str_]:
-        """The cohort's patients; those who share a waveform count as one."""
-        if self.cohort_ecgs is None:
-            return self.cohort.patient_ids
-        return merge_duplicates(self.cohort.patient_ids, self.cohort_ecgs.digest)
-
-    @cached_property
-    def groups(self) -> Groups:
-        labels = np.concatenate([self.data.outcome(task) for task in self.cohort.tasks], axis=1)
-        return split_patients(self.study.split, self.patient_ids, labels, self.cohort.fold, self.study.seed)
-
-    @cached_property
-    def _corpus(self) -> tuple[EcgSet, NDArray[np.str_]] | None:
-        """Usable ECGs of the corpora and the data set of each, without any waveform that a calibration or
-        test patient has."""
-        sets = {n: EcgSet.load(self.workspace.folder / f"read-{n}") for n in self._sources if n != "cohort"}
-        if not sets:
-            return None
-        ecgs = EcgSet.concatenated(list(sets.values()))
-        source = np.concatenate([np.full(len(s), self._sources[n].name) for n, s in sets.items()])
-        keep = ecgs.usable.copy()
-        if self.cohort_ecgs is not None:
-            others = np.setdiff1d(np.arange(len(self.cohort)), self.groups.learning)
-            keep &= ~np.isin(ecgs.digest, self.cohort_ecgs.digest[others])
-        ecgs, source = ecgs.take(np.flatnonzero(keep)), source[keep]
-        # Two data sets may give two people one number; one waveform under two names is one patient.
-        people = np.array(
-            [f"{name}/{patient}" for name, patient in zip(source, ecgs.patient_ids, strict=True)]
-        )
-        return replace(ecgs, patient_ids=merge_duplicates(people, ecgs.digest)), source
-
-    @property
-    def corpus_ecgs(self) -> EcgSet | None:
-        return self._corpus[0] if self._corpus else None
-
-    @cached_property
-    def corpus_groups(self) -> Groups:
-        """The corpora's patients in the same five groups, for proxy alignments."""
-        assert self.corpus_ecgs is not None
-        ecgs = self.corpus_ecgs
-        return split_patients(as_shares(self.study.split), ecgs.patient_ids, None, None, self.study.seed)
-
-    def check(self) -> None:
-        """Whether calibration can keep its promise, before hours are spent. Raises CalibrationError."""
-        coverage, seed = self.study.conformal.coverage, self.study.seed
-        for task in self.cohort.tasks:
-            outcome, weight = self.data.outcome(task), self.data.weight(task)
-            check_calibration(task, outcome, weight, self.groups, self.patient_ids, coverage, seed)
-
     # --- pretrain, embed ------------------------------------------------------------------------------------
-
-    @cached_property
-    def learning_ecgs(self) -> EcgSet | None:
-        """What the encoder may see: the cohort's learning patients, and corpora but for test patients."""
-        parts = []
-        if self.cohort_ecgs is not None:
-            rows = self.groups.learning
-            parts.append(self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]]))
-        if self.corpus_ecgs is not None:
-            parts.append(self.corpus_ecgs.take(self.corpus_learning))
-        return EcgSet.concatenated(parts) if parts else None
-
-    @property
-    def corpus_learning(self) -> NDArray[np.intp]:
-        assert self.corpus_ecgs is not None
-        if self.cohort_ecgs is not None:  # its own test patients are the ones held out
-            return np.arange(len(self.corpus_ecgs))
-        return np.setdiff1d(np.arange(len(self.corpus_ecgs)), self.corpus_groups.test)
-
-    @property
-    def held_out_ecgs(self) -> EcgSet:
-        """ECGs the encoder has not seen, of the cohort's test patients, else the corpora's."""
-        if self.cohort_ecgs is not None:
-            rows = self.groups.test
-            ecgs = self.cohort_ecgs.take(rows[self.cohort_ecgs.usable[rows]])
-        else:
-            assert self.corpus_ecgs is not None
-            ecgs = self.corpus_ecgs.take(self.corpus_groups.test)
-        return ecgs.take(np.flatnonzero(~self._seen(ecgs.digest)))
-
-    def _seen(self, digest: NDArray[np.str_]) -> NDArray[np.bool_]:
-        """Which waveforms the shipped encoder has learnt from, where it is the one in use."""
-        known = shipped_encoder().card["seen"] if self.study.pretrain.shipped else []
-        return np.isin(digest, known)
-
-    @property
-    def learning_source(self) -> NDArray[np.str_]:
-        parts = []
-        if self.cohort_ecgs is not None:
-            rows = self.groups.learning
-            parts.append(np.full(int(self.cohort_ecgs.usable[rows].sum()), self.cohort.name))
-        if self._corpus is not None:
-            parts.append(self._corpus[1][self.corpus_learning])
-        return np.concatenate(parts)
-
-    @cached_property
-    def transductive(self) -> bool:
-        """Whether the encoder met a calibration or test patient's ECG, unlabelled.
-
-        One taught for this study never does; the shipped one may have, where it learnt from this cohort.
-        """
-        if not self.uses_ecg:
-            return False
-        if self.cohort_ecgs is not None:
-            others = np.setdiff1d(np.arange(len(self.cohort)), self.groups.learning)
-            return bool(self._seen(self.cohort_ecgs.digest[others]).any())
-        assert self.corpus_ecgs is not None
-        return bool(self._seen(self.corpus_ecgs.digest[self.corpus_groups.test]).any())
-
-    @property
-    def uses_ecg(self) -> bool:
-        return any("ecg" in task.modalities for task in self.cohort.tasks)
 
     def pretrain(self) -> None:
         """The encoder: the shipped one, or one taught on `learning_ecgs`."""
@@ -397,6 +250,3 @@ class Pipeline:
                 cohort, self.groups, self.corpus_ecgs, self.corpus_groups, tokens, outcome, self.study.seed
             )
         return latent_pairs(cohort, self.groups, self.corpus_groups, tokens, outcome, self.study.seed), {}
-
-    def _mark(self, *parts: str) -> str:
-        return self.study.fingerprint("data", extra={"parts": parts})

@@ -12,4 +12,5 @@ class AsciiJSON(JSONResponse):
     """In ASCII: a row or a file may hold half a surrogate pair, which JSON can say and UTF-8 cannot."""
 
     def render(self, content: Any) -> bytes:
+        """A document as bytes. Raises ValueError for a number that is not finite."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")

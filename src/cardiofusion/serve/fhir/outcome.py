@@ -47,6 +47,7 @@ class FhirResponse(Response):
     media_type = f"{MEDIA_TYPE}; charset=utf-8"
 
     def render(self, content: Any) -> bytes:
+        """A resource as JSON in UTF-8."""
         return resource_bytes(content)
 
 
@@ -54,6 +55,7 @@ class FhirRoute(APIRoute):
     """A route all of whose refusals are OperationOutcomes."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with every error of it told as FHIR tells errors."""
         answer = super().get_route_handler()
 
         async def answer_or_outcome(request: Request) -> Response:

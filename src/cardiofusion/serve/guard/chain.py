@@ -37,11 +37,16 @@ class Guardable(Protocol):
     """What the guard needs of a clinic."""
 
     @property
-    def settings(self) -> Settings: ...
+    def settings(self) -> Settings:
+        """How the server is set up: one user of this machine, or a shared server."""
+
     @property
-    def token(self) -> str: ...
+    def token(self) -> str:
+        """This start's token, which the one user of a local server has."""
+
     @property
-    def accounts(self) -> Accounts: ...
+    def accounts(self) -> Accounts:
+        """Who may use a shared server."""
 
 
 class Crowds:

@@ -37,6 +37,7 @@ class GuardedProtocol(H11Protocol):
         self._write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection: cut at once where its client has too many, else its head has a deadline."""
         super().connection_made(transport)
         if self._crowded():
             transport.abort()
@@ -44,27 +45,33 @@ class GuardedProtocol(H11Protocol):
             self._watch_head()
 
     def data_received(self, data: bytes) -> None:
+        """More of a head or a body; a head that comes byte by byte gains no time."""
         super().data_received(data)
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The end: nothing is left to be watched."""
         self._head_deadline = cancelled(self._head_deadline)
         self._write_deadline = cancelled(self._write_deadline)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
+        """The buffers are full: from here the client has to read."""
         super().pause_writing()
         self._write_deadline = self.loop.call_later(self.write_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
+        """The client has read."""
         self._write_deadline = cancelled(self._write_deadline)
         super().resume_writing()
 
     def on_response_complete(self) -> None:
+        """An answer is written: a connection that ends with it gets a deadline."""
         super().on_response_complete()
         self._end_soon()
 
     def timeout_keep_alive_handler(self) -> None:
+        """No further request came: closed, with a deadline as well."""
         super().timeout_keep_alive_handler()
         self._end_soon()
 

@@ -69,6 +69,7 @@ class Credentials:
         return Actor(account.name, account.role, account.id)
 
     def end_session(self, secret: str) -> None:
+        """Sign out: the secret is worth nothing from here on."""
         with self._begin() as connection:
             connection.execute(delete(Session).where(Session.token_hash == hashed(secret)))
 

@@ -43,7 +43,8 @@ class Identity(Protocol):
 
     nobody: Refusal
 
-    async def actor(self, scope: Scope) -> Actor | None: ...
+    async def actor(self, scope: Scope) -> Actor | None:
+        """Who asks; None for nobody that is known."""
 
 
 class LocalIdentity:
@@ -55,6 +56,7 @@ class LocalIdentity:
         self._token, self._cookie = token, cookie_name(settings)
 
     async def actor(self, scope: Scope) -> Actor | None:
+        """The one user, for the right token or the cookie made from it."""
         given = bearer(scope)
         if given is None:
             given, wanted = cookie(scope, self._cookie) or "", cookie_value(self._token)
@@ -73,6 +75,7 @@ class SharedIdentity:
         self._threads = CapacityLimiter(LOOKING_UP)
 
     async def actor(self, scope: Scope) -> Actor | None:
+        """The token's or the session's account, looked up in a thread."""
         token = bearer(scope)
         secret = cookie(scope, self._cookie) if token is None else token
         if not secret:
@@ -119,10 +122,12 @@ class Admission:
 
 
 def forbidden(role: str) -> Refusal:
+    """403 for an actor whose role may not do this. role: the least that may."""
     return Refusal(403, "access.role", f"this needs the role {role}", "ask an admin of this server")
 
 
 def too_often(seconds: float) -> Refusal:
+    """429 for a stranger who asks again and again. seconds: until the next request is heard."""
     return Refusal(
         429, "access.often", "too many requests in a short time", "wait a little", retry_after(seconds)
     )

@@ -60,6 +60,7 @@ def place_of(error: BaseException) -> str:
 
 
 def method_of(scope: Scope) -> str:
+    """An HTTP method of those that exist: a client may send any word, and the log takes none of it."""
     return scope["method"] if scope["method"] in METHODS else "OTHER"
 
 

@@ -33,6 +33,7 @@ class Demand:
     permission: Permission | None
 
     def matches(self, scope: Scope) -> bool:
+        """Whether its route would answer this request; HEAD is answered as GET."""
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         return (not self.methods or method in self.methods) and bool(self.pattern.match(scope["path"]))
 

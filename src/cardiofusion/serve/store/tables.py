@@ -62,6 +62,7 @@ class Moment(TypeDecorator[datetime]):
         value: datetime | None,
         dialect: Dialect,  # noqa: ARG002
     ) -> datetime | None:
+        """To the database: in UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(
@@ -69,6 +70,7 @@ class Moment(TypeDecorator[datetime]):
         value: Any,
         dialect: Dialect,  # noqa: ARG002
     ) -> datetime | None:
+        """From the database, which may have lost the zone."""
         return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
 
 

@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Make all tables."""
     op.create_table(
         "account",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -142,6 +143,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Remove all tables, with what they hold."""
     op.drop_index(op.f("ix_outcome_case_id"), table_name="outcome")
 
     op.drop_table("outcome")

@@ -10,8 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """What a case said before it was corrected."""
     op.add_column("ecg_case", sa.Column("corrections", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
+    """Forget it."""
     op.drop_column("ecg_case", "corrections")
