@@ -147,6 +147,7 @@ def test_two_hundred_files_at_once_are_taken_in_watched_and_told_apart(watched, 
 
 def open_example(watched, patient: str) -> Page:
     page = watched.go("/")
+    page.fill("#text", patient)
     page.get_by_role("link", name=patient).first.click()
     expect(page).to_have_url(SHEET)
     return page
@@ -211,15 +212,23 @@ def test_arabic_runs_from_right_to_left_and_says_that_nobody_reviewed_it(watched
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def tab_to(page: Page, what: str, wanted: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(what).strip() == wanted:
+            return
+    raise AssertionError(f"nothing is {wanted} by {what}")
+
+
 def test_everything_can_be_reached_by_keyboard_alone(watched):
     page = watched.go("/")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent").strip() == "EXAMPLE-1":
-            break
+    tab_to(page, "document.activeElement.id", "text")
+    page.keyboard.type("EXAMPLE-1")
+    expect(page.get_by_text("1 case", exact=True)).to_be_visible()
+    tab_to(page, "document.activeElement.textContent", "EXAMPLE-1")
     page.keyboard.press("Enter")
     expect(page).to_have_url(SHEET)
     seen = set()

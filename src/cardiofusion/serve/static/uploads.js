@@ -43,7 +43,7 @@ function startUploads(form) {
     event.preventDefault();
     zone.classList.remove("over");
     const turn = (drops += 1);
-    const entries = entriesOf(event.dataTransfer); // now: after this event they are gone
+    const { entries, none } = entriesOf(event.dataTransfer); // now: after this event they are gone
     told.textContent = "";
     if (!entries.some((entry) => entry.isDirectory)) {
       input.files = event.dataTransfer.files;
@@ -56,7 +56,7 @@ function startUploads(form) {
     const { found, lost } = await walked(entries, counting, () => turn === drops);
     if (turn !== drops) return; // something else was dropped meanwhile
     button.disabled = false;
-    told.textContent = lost ? words.lost.replace("{n}", lost) : "";
+    told.textContent = lost + none ? words.lost.replace("{n}", lost + none) : "";
     chooseFolder(found);
   });
 
@@ -98,9 +98,11 @@ function showChosen(found, list, words) {
   }
 }
 
-// What was dropped, as files and folders (File and Directory Entries API).
+// What was dropped, as files and folders (File and Directory Entries API); how many are none, for they have gone.
 function entriesOf(transfer) {
-  return [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  const entries = items.map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+  return { entries, none: items.length - entries.length };
 }
 
 // Every file below what was dropped, in that order, a folder's by name; how many could not be read. A few at a time,
