@@ -17,7 +17,6 @@ ABOUT = (
 )
 EVENT = "cardiovascular_disease"
 EVENT_NOT_TOLD = "whether there was an event before: not told"
-_WORDS: Mapping[str, str] = {"bmi": "BMI", "egfr": "eGFR", "hdl_cholesterol": "HDL cholesterol"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class ScoresPart:
     @property
     def missing_words(self) -> str:
         """What is missing, as people say it."""
-        return ", ".join(map(_spoken, self.missing))
+        return ", ".join(map(spoken, self.missing))
 
 
 def scores_part(scores: PublishedScores | None) -> ScoresPart | None:
@@ -70,7 +69,7 @@ def scores_part(scores: PublishedScores | None) -> ScoresPart | None:
     if scores is None:
         return None
     given = [_given(name, value) for name, value in scores.inputs.items()]
-    outside = dict.fromkeys(f"{_spoken(o.name)} {o.shown}" for score in scores.absent for o in score.outside)
+    outside = dict.fromkeys(f"{spoken(o.name)} {o.shown}" for score in scores.absent for o in score.outside)
     return ScoresPart(
         about=ABOUT,
         outcomes=_outcomes(scores.risks),
@@ -115,8 +114,4 @@ def _titles(scores: Iterable[ScoreAnswer]) -> str:
 
 def _given(name: str, value: ScoreInput) -> str:
     origin = " (from the ECG file)" if value.source.startswith("ecg.") else ""
-    return f"{_spoken(name)} {quantity(value.value, value.unit)}{origin}"
-
-
-def _spoken(name: str) -> str:
-    return _WORDS.get(name, spoken(name))
+    return f"{spoken(name)} {quantity(value.value, value.unit)}{origin}"

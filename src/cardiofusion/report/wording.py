@@ -24,6 +24,10 @@ VIEW_WORDS: Mapping[str, str] = {
 SPACE = "\u00a0"  # keeps a number and its unit on one line
 
 
+_ABBREVIATED = {"bmi": "BMI", "egfr": "eGFR", "hdl_cholesterol": "HDL cholesterol"}
+_PRINTED = (("10^3", "10³"), ("10^6", "10⁶"), ("ug/", "µg/"), ("/uL", "/µL"), ("m2", "m²"))
+
+
 def clean(text: object) -> str:
     """Text without control or direction-changing characters, which break XML, terminals and trust."""
     return "".join(c if c.isprintable() or c in f"\n{SPACE}" else "\ufffd" for c in str(text))
@@ -43,7 +47,7 @@ def number(value: object, digits: int = 3) -> str:
 def quantity(value: object, unit: object = "") -> str:
     """A value with its unit: "162 mmHg"; "missing" where there is none."""
     shown = number(value)
-    return f"{shown}{SPACE}{clean(unit)}" if unit and shown != "missing" else shown
+    return f"{shown}{SPACE}{unit_words(unit)}" if unit and shown != "missing" else shown
 
 
 def seconds(value: float) -> str:
@@ -76,7 +80,15 @@ def interval_words(answers: Iterable[TaskAnswer]) -> str:
 
 def spoken(name: str) -> str:
     """A field's name as people say it: "systolic pressure"."""
-    return name.replace("_", " ")
+    return _ABBREVIATED.get(name, name.replace("_", " "))
+
+
+def unit_words(unit: object) -> str:
+    """A unit as people write it: "10^6/uL" becomes "10⁶/µL"."""
+    written = clean(unit)
+    for plain, printed in _PRINTED:
+        written = written.replace(plain, printed)
+    return written
 
 
 def identity(facts: Mapping[str, object]) -> str:

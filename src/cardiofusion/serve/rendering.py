@@ -91,6 +91,7 @@ FILTERS: Mapping[str, Any] = {
     "spoken": wording.spoken,
     "task": task_title,
     "number": wording.number,
+    "unit": wording.unit_words,
     "capitalise": _capitalise,
     "shown": shown,
     "label": lambda target: LABEL_NAMES.get(target, wording.spoken(target)),

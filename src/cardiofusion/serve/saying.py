@@ -33,8 +33,8 @@ _RIGHT_TO_LEFT = str.maketrans(",;", "،؛")
 _PLAIN = re.compile(r"[^,;:]+")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[<>]?[+\-−]?\d+(?:[.,]\d+)*(?:e[+\-]?\d+)?%?")
-_CONCENTRATIONS = r"g/dL|mg/dL|ug/dL|mmol/L|mEq/L|10\^[36]/uL|mL/min/1\.73m2"
-_UNITS = rf"(?:ms|mV|s|Hz|mm|cm|kg|kg/m2|mmHg|mm/h|/min|%|°|{_CONCENTRATIONS})"
+_CONCENTRATIONS = r"g/dL|mg/dL|[uµ]g/dL|mmol/L|mEq/L|10(?:\^[36]|[³⁶])/[uµ]L|mL/min/1\.73m[2²]"
+_UNITS = rf"(?:ms|mV|s|Hz|mm|cm|kg|kg/m[2²]|mmHg|mm/h|/min|%|°|{_CONCENTRATIONS})"
 # Nothing to translate: numbers with a unit, dates, versions.
 _NEUTRAL = re.compile(rf"[<>≤≥±+\-−–]?\d[\d.,:+\-−– ]*(?:T[\d:.+\-]+Z?)?(?: ?{_UNITS})?")
 _LEAD = r"[A-Za-z][A-Za-z0-9]{0,11}"
