@@ -13,6 +13,7 @@ from cardiofusion.writers import write_recording
 
 pytestmark = pytest.mark.slow
 BATCH = re.compile(r"/batches/[0-9a-f]{32}$")
+NEW = re.compile(r"/new$")
 MANY = 2500
 expect.set_options(timeout=30_000)  # of a machine that has other things to do
 
@@ -46,10 +47,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def drop(page: Page, *places: Path) -> None:
+def drop(page: Page, *places: Path, on: str = "[data-drop]") -> None:
     """Drop files and folders of the disk as a file manager does."""
-    page.locator("[data-drop]").scroll_into_view_if_needed()
-    box = page.locator("[data-drop]").bounding_box()
+    page.locator(on).scroll_into_view_if_needed()
+    box = page.locator(on).bounding_box()
     assert box is not None
     where = {"x": box["x"] + 20, "y": box["y"] + 10}
     data = {"items": [], "files": [str(place) for place in places], "dragOperationsMask": 1}
@@ -67,6 +68,15 @@ def test_a_dropped_folder_is_walked_and_equal_names_in_two_folders_are_two_ecgs(
     expect(page).to_have_url(BATCH)
     expect(page.locator("#progress")).to_contain_text("2 of 3 assessed, 1 refused, 0 waiting")
     expect(page.locator("#progress tbody")).to_contain_text("letter.txt")
+
+
+def test_what_is_dropped_beside_the_zone_leaves_the_page_as_it_is(watched, ward) -> None:
+    page = watched.go("/new")
+    page.evaluate("window.addEventListener('dragover', (event) => { window.kept = event.defaultPrevented; })")
+    drop(page, ward / "letter.txt", on="h1")
+    assert page.evaluate("window.kept")  # else the browser opens the file in place of the page
+    expect(page).to_have_url(NEW)
+    expect(page.locator("#chosen li")).to_have_count(0)
 
 
 def test_a_chosen_folder_of_one_ecg_leads_to_one_sheet(watched, one_ecg) -> None:

@@ -150,6 +150,9 @@ def open_example(watched, patient: str) -> Page:
     page.fill("#text", patient)
     page.get_by_role("link", name=patient).first.click()
     expect(page).to_have_url(SHEET)
+    expect(page.locator("#answer")).to_be_visible(
+        timeout=30_000
+    )  # the examples are assessed one after another
     return page
 
 

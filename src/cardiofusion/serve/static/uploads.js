@@ -38,6 +38,13 @@ function startUploads(form) {
   for (const kind of ["dragenter", "dragover"]) {
     zone.addEventListener(kind, (event) => { event.preventDefault(); zone.classList.add("over"); });
   }
+  // A file that misses the zone would open in place of the page, and of what was typed.
+  document.addEventListener("dragover", (event) => {
+    if (zone.contains(event.target)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  });
+  document.addEventListener("drop", (event) => event.preventDefault());
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
