@@ -63,6 +63,15 @@ def test_it_says_where_it_is_and_lets_nobody_in_without_the_key(running: Server)
         assert not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), path
 
 
+@pytest.fixture
+def as_at_a_terminal() -> Iterator[None]:
+    """Ctrl-C reaches what is started from here: a job in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("as_at_a_terminal")
 @pytest.mark.parametrize(("told", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, INTERRUPTED)])
 def test_it_ends_well(server: Server, told: int, code: int) -> None:
     server.until_healthy()
