@@ -198,7 +198,12 @@ def test_a_previous_ecg_whose_answer_cannot_be_read_hides_no_sheet(
     assert "Since the previous ECG" not in answer.text
     assert answer.text.partition('id="ecg"')[0] == whole.partition('id="ecg"')[0]
     assert UNREAD not in api.get(f"/cases/{newer}", headers={"accept-language": "fr"}).text
-    assert api.get(f"/cases/{older}").status_code in (422, 503)  # its own page has nothing to show
+    own = api.get(f"/cases/{older}").text
+    assert "A kept answer is damaged" in own
+    assert f'action="/cases/{older}/again"' in own
+    assert api.ask("POST", f"/cases/{older}/again").status_code == 303
+    assert case_of(api, older).status == "assessed"
+    assert 'id="answer"' in api.get(f"/cases/{older}").text
 
 
 # --- who sees which button ---------------------------------------------------------------------------------

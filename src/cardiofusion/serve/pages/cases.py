@@ -33,7 +33,7 @@ from cardiofusion.serve.pages.assessing import stated
 from cardiofusion.serve.rendering import language_of, local, page
 from cardiofusion.serve.sheet import SimilarCase, sheet_context
 from cardiofusion.serve.similar import similar_cases
-from cardiofusion.serve.store import Case, unknown, unpack
+from cardiofusion.serve.store import Case, damaged_answer, unknown, unpack
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,20 +66,28 @@ def show(
     """The sheet; or that it waits, or why it was refused. open: with what is closed, for a clinician."""
     clinic: Clinic = request.app.state.clinic
     case = clinic.store.case(case_id)
-    if case.status != "assessed":
-        template = "case_waiting.html" if case.status == "received" else "case_refused.html"
-        return page(request, template, case=case)
+    if case.status == "received":
+        return page(request, "case_waiting.html", case=case)
+    if case.status == "refused":
+        return page(request, "case_refused.html", case=case, refusal=case.refusal)
+    try:
+        assessment = _assessment(case)
+    except StorageError as error:
+        refusal = {"code": error.code, "message": error.message, "hint": error.hint}
+        return page(request, "case_refused.html", case=case, refusal=refusal)
     actor = request.state.actor
     opened = wanted and actor.may("clinician")
     clinic.audit.write(actor.name, "case.gate" if opened else "case.view", case_id)
-    return page(request, "case.html", **_sheet(request, case, paper, opened), **_around(clinic, case))
+    sheet = _sheet(request, case, assessment, paper, opened)
+    return page(request, "case.html", **sheet, **_around(clinic, case))
 
 
-def _sheet(request: Request, case: Case, paper: PaperChoice, opened: bool) -> dict[str, Any]:
+def _sheet(
+    request: Request, case: Case, assessment: Assessment, paper: PaperChoice, opened: bool
+) -> dict[str, Any]:
     """What the sheet of an assessed case shows, the patient's previous ECG beside it."""
     clinic: Clinic = request.app.state.clinic
     recording, undrawn = _recording(clinic, case)
-    assessment = _assessment(case)
     if undrawn:
         assessment = replace(assessment, warnings=(UNDRAWN, *assessment.warnings))
     before = clinic.store.earlier(case)
@@ -206,14 +214,18 @@ def attachment(name: str) -> str:
 
 
 def _assessment(case: Case) -> Assessment:
-    return assessment_from_json(unpack(case.assessment or b""))
+    """Raises StorageError where the kept answer is damaged."""
+    try:
+        return assessment_from_json(unpack(case.assessment or b""))
+    except InputError as error:
+        raise damaged_answer() from error
 
 
 def _previous(clinic: Clinic, case: Case) -> tuple[Assessment, Recording | None] | None:
     """A previous ECG's answer and the ECG; None where the answer is damaged: that hides no sheet of today."""
     try:
         return _assessment(case), _recording(clinic, case)[0]
-    except (StorageError, InputError):
+    except StorageError:
         return None
 
 

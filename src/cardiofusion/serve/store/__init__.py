@@ -1,7 +1,7 @@
 """What a clinic keeps, on SQLite or PostgreSQL."""
 
 from cardiofusion.serve.store.looking import PAGE, unknown
-from cardiofusion.serve.store.packing import unpack
+from cardiofusion.serve.store.packing import damaged_answer, unpack
 from cardiofusion.serve.store.searching import Search
 from cardiofusion.serve.store.store import Answered, Store
 from cardiofusion.serve.store.tables import Batch, Case, CaseFile, Outcome, Patient, Preference
@@ -17,6 +17,7 @@ __all__ = [
     "Preference",
     "Search",
     "Store",
+    "damaged_answer",
     "unknown",
     "unpack",
 ]

@@ -23,7 +23,12 @@ def unpack(content: bytes) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(unpacking.decompress(content, LARGEST_ASSESSMENT))
     except (zlib.error, ValueError) as error:
-        raise StorageError(
-            "storage.assessment", "a kept answer is damaged", "assess the case again, or restore a backup"
-        ) from error
+        raise damaged_answer() from error
     return document
+
+
+def damaged_answer() -> StorageError:
+    """A kept answer is not what was written."""
+    return StorageError(
+        "storage.assessment", "a kept answer is damaged", "assess the case again, or restore a backup"
+    )
