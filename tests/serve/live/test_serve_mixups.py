@@ -90,6 +90,9 @@ def test_a_wrong_number_is_settled_on_the_sheet(api: Any, ecg_of: Any) -> None:
     assert (case.status, case.patient.identifier, case.headline["cautions"]) == ("assessed", "W-100", [])
     assert case.row == {"age": "44", "sex": "female", "patient_id": "W-100"}
     assert [one["row"]["age"] for one in case.corrections or []] == [61]
+    before = api.get(f"/cases/{case_id}").text.partition('id="corrections"')[2].partition("</ul>")[0]
+    told = " ".join(re.sub(r"<[^>]+>", "", before).split())
+    assert "Patient number: W-200 · age: 61 · sex: male" in told
     (line,) = (line for line in api.clinic.audit.last(20) if line.action == "case.correct")
     assert (line.subject, line.detail) == (case_id, {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from cardiofusion.records import (
 )
 from cardiofusion.report.verdicts import label_name, task_title
 from cardiofusion.serve.clinic import Clinic
-from cardiofusion.serve.desk import stated_number
+from cardiofusion.serve.desk import PATIENT_KEYS, stated_number
 from cardiofusion.serve.drawing import PaperChoice
 from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
@@ -113,8 +114,16 @@ def _around(clinic: Clinic, case: Case) -> dict[str, Any]:
         "case": case,
         "targets": _targets(case),
         "number": _number(case),
+        "corrections": [_corrected(one) for one in case.corrections or ()],
         "fields": list(_correctable(case, clinic.columns)),
     }
+
+
+def _corrected(one: dict[str, Any]) -> dict[str, Any]:
+    """What stood there before a correction: as it was typed, else under which number the case was filed."""
+    number = stated_number(one["row"]) or one["patient"]
+    row = {name: value for name, value in one["row"].items() if name not in PATIENT_KEYS}
+    return one | {"entered": datetime.fromisoformat(one["entered"]), "number": number, "row": row}
 
 
 @router.get("/cases/{case_id}/waits", dependencies=READER)
