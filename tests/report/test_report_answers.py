@@ -38,8 +38,40 @@ def test_an_event_within_years_is_told_by_its_frequency_alone() -> None:
         assert "Mortality" in shown
         assert "What may happen To how many patients like this it happens" in shown
         assert "death within 10 years about 37 of 100 (95 %: 33 to 41)" in shown
-        assert "The set at 90 %: death within 10 years: present or absent." in shown
+        assert "The set at 90 % leaves nothing out about death within 10 years." in shown
         assert not re.search("points to|unlikely|rule out|Two different", shown, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (
+            ("death",),
+            "leaves the absence of death within 10 years out: at most 10 % of those without it look",
+        ),
+        (("no death",), "leaves death within 10 years out: at most 10 % of those with it look like this."),
+        ((), "is empty about death within 10 years: unlike the patients it learnt from."),
+    ],
+)
+def test_the_set_of_an_event_is_no_prognosis(labels: tuple[str, ...], words: str) -> None:
+    for shown in both(alone(dataclasses.replace(DEATH, prediction_set=labels), "mortality")):
+        assert f"The set at 90 % {words}" in shown
+        assert not re.search(r": (present|absent)\b", shown)
+
+
+def test_a_guess_from_the_row_shows_no_set_and_no_promise() -> None:
+    guessed = dataclasses.replace(
+        FORM, modalities=("row",), unused=("ecg",), guarantee="For each label 90 %."
+    )
+    for shown in both(alone(guessed)):
+        assert "The set at" not in shown
+        assert "For each label" not in shown
+
+
+def test_a_closed_answers_reasons_are_marked_too(assessment: Assessment) -> None:
+    closed = dataclasses.replace(assessment, warnings=("WRONG PATIENT? The ECG is of a male.",))
+    why = assessment_text(closed).partition("\nWhy: ")[2]
+    assert "⚠ ECG and clinical row may be of two people" in " ".join(why.splitlines()[1:3])
 
 
 def test_what_the_row_lets_expect_of_an_ecg_is_no_finding() -> None:

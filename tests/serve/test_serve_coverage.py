@@ -12,7 +12,8 @@ from cardiofusion.records import Assessment, TaskAnswer
 from cardiofusion.serve.coverage import Confirmed, TargetCoverage, confirmed
 from cardiofusion.serve.headline import headline
 from cardiofusion.serve.shares import ENOUGH, Share
-from cardiofusion.serve.store import Answered, Outcome, Store
+from cardiofusion.serve.store import Answered, Case, Outcome, Store
+from cardiofusion.serve.store.packing import pack
 
 OURS, OLD = "a" * 64, "b" * 64
 BOTH = ("present", "absent")
@@ -127,7 +128,38 @@ def test_sets_that_miss_a_class_too_often_are_told_though_others_keep_the_promis
 ) -> None:
     for number in range(ENOUGH):
         enter(answer(FINDINGS), [("CD", "present"), ("HYP", "absent")], patient=f"W {number}")
-    assert confirmed(store, OURS).state == "kept"
+    many = dict.fromkeys((("ecg-findings", "CD"), ("ecg-findings", "HYP")), (500, 500))
+    assert confirmed(store, OURS, many).state == "few"  # nothing is known of those without CD, or with HYP
     for number in range(ENOUGH):
-        enter(answer(FINDINGS), [("HYP", "present")], patient=f"X {number}")
-    assert confirmed(store, OURS).state == "below"
+        enter(answer(FINDINGS), [("CD", "absent"), ("HYP", "present")], patient=f"X {number}")
+    found = confirmed(store, OURS, many)
+    assert found.state == "below"
+    assert (of(found, "HYP").present.below, of(found, "HYP").absent.below) == (True, False)
+    assert confirmed(store, OURS).state == "kept"  # who calibrated it is not known: nothing is called below
+
+
+def test_a_damaged_answer_hides_no_figure(store: Store, enter: Enter) -> None:
+    cases = [enter(answer(FINDINGS), [("MI", "present")]) for _ in range(3)]
+    with store.begin() as connection:
+        connection.execute(update(Case).where(Case.id == cases[-1]).values(assessment=b"damaged"))
+        connection.execute(update(Case).where(Case.id == cases[0]).values(assessment=pack({"tasks": 3})))
+    assert of(confirmed(store, OURS), "MI").present == Share(3, 3, 3)
+    with store.begin() as connection:
+        connection.execute(update(Case).values(assessment=b"damaged"))
+    assert confirmed(store, OURS).tasks == ()
+
+
+def test_nobody_can_say_that_an_event_stays_away_before_its_years_are_over(
+    store: Store, enter: Enter
+) -> None:
+    told = answer(("no death",), horizon=10.0)
+    old = enter(told, [], task="mortality")
+    with store.begin() as connection:
+        long_ago = datetime.now(UTC) - timedelta(days=11 * 365.25)
+        connection.execute(update(Case).where(Case.id == old).values(created=long_ago))
+    for case in (old, enter(told, [], task="mortality")):
+        store.add_outcome(case, "mortality", "death", "absent")
+    enter(told, [("death", "present")], task="mortality")
+    found = confirmed(store, OURS, {}, {"mortality": 10.0})
+    assert of(found, "death") == TargetCoverage("death", Share(0, 1, 1), Share(1, 1, 1))
+    assert found.early == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,24 +35,36 @@ def test_two_shares_are_never_both_more_than_the_other(one: Share, other: Share)
 
 
 @pytest.mark.parametrize(
-    ("share", "state"),
+    ("share", "calibrated", "short"),
     [
-        (Share(0, ENOUGH - 1, ENOUGH - 1), "few"),
-        (Share(0, 500, ENOUGH - 1), "few"),  # of hardly any patients
-        (Share(18, 20, 20), "kept"),
-        (Share(15, 20, 20), "kept"),  # 53 to 89 %: see the next line
-        (Share(14, 20, 20), "below"),
-        (Share(100, 100, 100), "kept"),
+        (Share(0, ENOUGH - 1, ENOUGH - 1), 1000, False),
+        (Share(0, 500, ENOUGH - 1), 1000, False),  # of hardly any patients
+        (Share(18, 20, 20), 1000, False),
+        (Share(14, 20, 20), 1000, True),
+        (Share(14, 20, 20), 10, False),  # so few may have calibrated a set that holds 70 %
+        (Share(2, 20, 20), 10, True),
+        (Share(2, 20, 20), 0, False),  # of another bundle: nobody knows
+        (Share(100, 100, 100), 1000, False),
     ],
 )
-def test_a_share_is_below_a_promise_where_all_of_its_interval_is(share: Share, state: str) -> None:
-    promised = 0.88
-    assert share.against(promised) == state
+def test_a_share_is_short_of_a_promise_only_beyond_chance(share: Share, calibrated: int, short: bool) -> None:
+    assert share.short_of(0.9, calibrated, 1) is short
+
+
+def test_who_looks_at_many_shares_is_not_alarmed_more_often() -> None:
+    alarms = 0
+    chance = np.random.default_rng(5)
+    for _ in range(400):
+        # Ten classes of 60 calibration patients and 100 new ones each, all exchangeable: Vovk 2012.
+        true = chance.beta(55, 6, 10)
+        seen = [Share(int(held), 100, 100) for held in chance.binomial(100, true)]
+        alarms += any(share.short_of(0.9, 60, 10) for share in seen)
+    assert 2 <= alarms <= 30  # 20 of 400 are expected at most
 
 
 def test_nothing_is_told_of_nobody() -> None:
     nobody = Share(0, 0, 0)
     assert not nobody.enough
-    assert nobody.against(0.9) == "few"
+    assert not nobody.short_of(0.9, 100, 1)
     assert nobody.beside(Share(50, 100, 100)) == ""
     assert math.isnan(nobody.value)

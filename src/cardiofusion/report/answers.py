@@ -11,8 +11,8 @@ from cardiofusion.report.gate import IDENTITY, gate_reasons
 from cardiofusion.report.measured import rhythm_words
 from cardiofusion.report.tables import Table
 from cardiofusion.report.unjudged import beside_normal, of_form
-from cardiofusion.report.verdicts import Verdict, task_title, verdicts, without_ecg_words
-from cardiofusion.report.wording import VIEW_WORDS, percent
+from cardiofusion.report.verdicts import Leaning, Verdict, task_title, verdicts, without_ecg_words
+from cardiofusion.report.wording import UNLIKE, VIEW_WORDS, percent
 
 VIEW_COLUMNS: Mapping[str, str] = {"ecg": "ECG alone", "row": "row alone", "ecg+row": "both"}
 ABSENT = "–"
@@ -30,6 +30,14 @@ TWO_THINGS = (
     " {share} % of the patients without it look like this, “unlikely” that at most {share} % of those with it"
     " do. Right also counts how rare it is: a rare finding can be pointed to and still be absent in most."
 )
+
+LEFT_OUT: Mapping[Leaning, str] = {
+    "present": "The set at {coverage} % leaves the absence of {name} out: at most {error} % of those without"
+    " it look like this.",
+    "absent": "The set at {coverage} % leaves {name} out: at most {error} % of those with it look like this.",
+    "both": "The set at {coverage} % leaves nothing out about {name}.",
+    "neither": "The set at {coverage} % is empty about {name}: " + f"{UNLIKE}.",
+}
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,21 @@ class AnswerPart:
         return f"{NOT_NORMAL}: {found}." if found else ""
 
     @property
+    def promise(self) -> str:
+        """The guarantee; "" where the ECG that the task asks for was not read: there it says too much."""
+        return "" if self.without_ecg else self.guarantee
+
+    @property
     def sets(self) -> str:
-        """The sets of what is told by its probability alone; "" where all is told by its set."""
-        apart = "; ".join(one.promise for one in self.verdicts if not one.by_set)
-        return f"The set at {self.coverage} %: {apart}." if apart else ""
+        """The sets of events, by what they leave out and how often that is wrong; "" where there is no event.
+
+        Of an event a set "present" reads as a prognosis; it only says that those without it look otherwise.
+        """
+        return " ".join(
+            LEFT_OUT[one.leaning].format(name=one.what, coverage=self.coverage, error=self.error)
+            for one in self.verdicts
+            if one.years and not one.expected
+        )
 
 
 def answer_parts(assessment: Assessment) -> list[AnswerPart]:

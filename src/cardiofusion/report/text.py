@@ -46,8 +46,10 @@ def _lines(assessment: Assessment) -> Iterator[str]:
         yield from _section(f"Answer: {part.title}", _answer(part))
     yield from _section("How to read this", _explained(assessment, answers))
     yield from _section("Published scores", _scores(assessment.scores))
+    distrust = {part.task: f"⚠ {part.distrust}" for part in answers if part.distrust}
     for name, given in assessment.explanations.items():
-        yield from _section(f"Why: {task_title(name)}", _reasons(assessment.tasks.get(name), given))
+        reasons = _reasons(assessment.tasks.get(name), given)
+        yield from _section(f"Why: {task_title(name)}", [distrust.get(task_title(name), ""), *reasons])
     yield from _section("Phenotype", (f"{k}: {v}" for k, v in phenotype_facts(assessment.phenotype)))
     yield from _section("Missing", (f"{spoken(what)}: {words}" for what, words in assessment.missing.items()))
     facts = provenance_facts(assessment.provenance)
@@ -118,7 +120,7 @@ def _answer(part: AnswerPart) -> Iterator[str]:
         yield f"⚠ {part.belied}"
     yield from _views(part.views)
     yield part.sets
-    yield f"made from: {part.made_from}. {part.guarantee}"
+    yield f"made from: {part.made_from}. {part.promise}".rstrip()
 
 
 def _verdicts(part: AnswerPart) -> Iterator[str]:

@@ -70,9 +70,8 @@ class Frequency:
     @property
     def words(self) -> str:
         """ "about 27 of 100 (95 %: 18 to 38)" """
-        if self.fewer or self.more:
-            return f"{'fewer' if self.fewer else 'more'} than {self.n} of {self.of:,}"
-        about = f"about {self.n} of {self.of:,}"
+        how = "fewer than" if self.fewer else "more than" if self.more else "about"
+        about = f"{how} {self.n} of {self.of:,}"
         return about if self.low is None else f"{about} (95 %: {self.low} to {self.high})"
 
 
@@ -175,12 +174,16 @@ def natural(share: float, low: float | None = None, high: float | None = None) -
     """A probability as a natural frequency (Gigerenzer & Hoffrage, 1995); None where it is no number."""
     if not math.isfinite(share):
         return None
-    if share < 0.001 or share > 0.999:
-        return Frequency(1 if share < 0.5 else 999, 1000, fewer=share < 0.5, more=share > 0.5)
     of = 100 if 0.0095 <= share <= 0.9905 else 1000
-    if low is None or high is None:
-        return Frequency(round(share * of), of)
-    return Frequency(round(share * of), of, math.floor(low * of + 0.5), math.floor(high * of + 0.5))
+    between = None if low is None or high is None else (_of(low, of), _of(high, of))
+    least, most = between or (None, None)
+    if share < 0.001 or share > 0.999:
+        return Frequency(1 if share < 0.5 else 999, 1000, least, most, share < 0.5, share > 0.5)
+    return Frequency(round(share * of), of, least, most)
+
+
+def _of(share: float, of: int) -> int:
+    return math.floor(share * of + 0.5)
 
 
 def label_name(target: str) -> str:

@@ -97,6 +97,18 @@ class System:
         }
 
     @cached_property
+    def calibration_patients(self) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """(task, target) -> patients who calibrated its sets, (without, with) it: the fewest of any view."""
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for task, views in self._calibrations.items():
+            for target, known in (
+                (name, one.sets.n) for view in views.values() for name, one in view.items()
+            ):
+                absent, present = found.get((task, target), known)
+                found[task, target] = min(absent, known[0]), min(present, known[1])
+        return found
+
+    @cached_property
     def _phenotypes(self) -> PhenotypeModel | None:
         if "phenotypes.safetensors" not in self.bundle:
             return None

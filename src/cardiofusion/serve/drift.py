@@ -83,7 +83,7 @@ def _measures(bundle: str, populations: Populations) -> Iterator[_Measure]:
     yield _Measure("closed", and_(_says("closed", '"'), not_(doubt)), ours)
     yield from _ages(populations)
     paced = [int(one.get("paced", 0)) for _, one in populations]
-    if min(paced, default=0) < MIN_PACED:  # one that learnt from such patients says nothing of them
+    if max(paced, default=0) < MIN_PACED:  # one that learnt from such patients says nothing of them
         yield _Measure("paced", _says("cautions", '"paced"'), read, learnt={"paced": max(paced, default=0)})
     yield _Measure("leads", _says("cautions", '"leads"'), read)
     yield _Measure("unlike", _says("findings", '"unlike"'), ours)
@@ -112,7 +112,8 @@ def _says(part: str, words: str) -> Condition:
 def _shares(store: Store, measures: Sequence[_Measure], period: Condition) -> list[Share]:
     with store.look() as connection:
         counts = [int(count or 0) for count in connection.execute(_counting(measures, period)).one()]
-    return [Share(*counts[i : i + 3]) for i in range(0, len(counts), 3)]
+    parts = iter(counts)
+    return [Share(part, n, patients) for part, n, patients in zip(parts, parts, parts, strict=True)]
 
 
 def _counting(measures: Sequence[_Measure], period: Condition) -> Select[*tuple[int, ...]]:

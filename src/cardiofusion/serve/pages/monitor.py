@@ -21,14 +21,16 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(require("reade
 def monitor(request: Request) -> Response:
     """Counts only: no patient is named here."""
     clinic: Clinic = request.app.state.clinic
-    bundle = clinic.system.bundle.hash
+    system = clinic.system
+    bundle = system.bundle.hash
+    horizons = {task.name: task.horizon for task in system.manifest.tasks if task.horizon}
     found = drifts(clinic.store, bundle, populations(clinic))
     return page(
         request,
         "monitor.html",
         found=monitored(clinic.store),
         waiting=clinic.desk.waiting,
-        answers=confirmed(clinic.store, bundle),
+        answers=confirmed(clinic.store, bundle, system.calibration_patients, horizons),
         drift=found,
         closed=next((one for one in found if one.kind == "closed"), None),
         moved=sum(bool(one.moved) for one in found),

@@ -27,8 +27,13 @@ function startUploads(form) {
     choose(found);
     if (!found.length) told.textContent = words.nothing;
   };
-  input.addEventListener("change", () => choose([...input.files].map((file) => ({ file, path: file.name }))));
+  input.addEventListener("change", () => {
+    drops += 1; // what is still walked is not wanted any more
+    form.querySelector("#send").disabled = false;
+    choose([...input.files].map((file) => ({ file, path: file.name })));
+  });
   folder.addEventListener("change", () => {
+    drops += 1;
     const found = [...folder.files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
     folder.value = ""; // else its files would be sent twice
     told.textContent = "";
@@ -39,16 +44,18 @@ function startUploads(form) {
     zone.addEventListener(kind, (event) => { event.preventDefault(); zone.classList.add("over"); });
   }
   // A file that misses the zone would open in place of the page, and of what was typed.
+  const ofFiles = (event) => [...event.dataTransfer.types].includes("Files");
   document.addEventListener("dragover", (event) => {
-    if (zone.contains(event.target)) return;
+    if (zone.contains(event.target) || !ofFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "none";
   });
-  document.addEventListener("drop", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => { if (ofFiles(event)) event.preventDefault(); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.classList.remove("over");
+    if (form.dataset.sending) return; // a batch is on its way, and the page with it
     const turn = (drops += 1);
     const { entries, none } = entriesOf(event.dataTransfer); // now: after this event they are gone
     told.textContent = "";
@@ -59,7 +66,7 @@ function startUploads(form) {
     }
     const button = form.querySelector("#send");
     button.disabled = true;
-    const counting = (n) => { told.textContent = words.reading.replace("{n}", n); };
+    const counting = (n) => { if (turn === drops) told.textContent = words.reading.replace("{n}", n); };
     const { found, lost } = await walked(entries, counting, () => turn === drops);
     if (turn !== drops) return; // something else was dropped meanwhile
     button.disabled = false;
@@ -185,10 +192,11 @@ async function sendMany(form, chosen, words) {
   const told = form.querySelector("#sent-words");
   const button = form.querySelector("#send");
   button.disabled = true;
+  form.dataset.sending = "yes";
   bar.hidden = false;
   bar.max = chosen.length;
   const into = await batchOf(form);
-  if (!into) { button.disabled = false; told.textContent = words.failed.replace("{n}", chosen.length); return; }
+  if (!into) { button.disabled = false; delete form.dataset.sending; told.textContent = words.failed.replace("{n}", chosen.length); return; }
   const parts = grouped(chosen);
   let done = 0, failed = 0;
   const sender = async () => {

@@ -110,7 +110,8 @@ class Case(Table):
     status: "received" (waits to be assessed), "assessed" or "refused" (`refusal`: {code, message, hint}).
     source: "page", "api", "batch", "fhir", "dicom" or "example". attempts: how often assessing was begun.
     row: the clinical values as given. recorded: the ECG's own local time. headline: what the worklist shows,
-    {"findings": [[task, target, verdict, probability, horizon]], "cautions": [code], "warnings": count}.
+    {"findings": [[task, target, verdict, probability, horizon]], "cautions": [code], "warnings": count,
+    "closed": [task], "guessed": [task]}; the monitor counts them.
     assessment: `Assessment.to_json`, JSON, zlib. embedding: float32, little-endian. grade: the ECG's quality.
     corrections: what `row` and the patient's number were before each correction, the newest last,
     [{"entered": moment, "actor": name, "patient": number or None, "row": values}].
