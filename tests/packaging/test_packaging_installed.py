@@ -207,7 +207,7 @@ def test_installed_started_used_ended_and_removed(installed: Path, ecg: bytes, t
         use(server, ecg)
         (worker, *_) = server.workers()
         line = Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")
-        assert (Path(os.fsdecode(line[0])).name, line[1]) == ("cardiofusion", b"reader-worker")
+        assert (Path(os.fsdecode(line[0])).name, line[1]) == ("cardiofusion", b"examining-worker")
         assert resident_mb(server.process.pid) <= MAX_RESIDENT_MB
         with pytest.raises(HTTPError, match="401"):
             Server(server.process, server.url, "wrong").ask("/")
