@@ -24,7 +24,12 @@ VIEW_WORDS: Mapping[str, str] = {
 SPACE = "\u00a0"  # keeps a number and its unit on one line
 
 
-_ABBREVIATED = {"bmi": "BMI", "egfr": "eGFR", "hdl_cholesterol": "HDL cholesterol"}
+_ABBREVIATED = {
+    "bmi": "BMI",
+    "egfr": "eGFR",
+    "hdl_cholesterol": "HDL cholesterol",
+    "who_region": "WHO region",
+}
 _PRINTED = (("10^3", "10³"), ("10^6", "10⁶"), ("ug/", "µg/"), ("/uL", "/µL"), ("m2", "m²"))
 
 

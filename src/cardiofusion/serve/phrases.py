@@ -200,7 +200,7 @@ COLUMNS = (
     "albumin", "cholesterol", "iron", "magnesium", "protein", "iron binding capacity",
     "transferrin saturation", "white blood cells", "bmi", "BMI", "total cholesterol", "hdl cholesterol",
     "HDL cholesterol", "egfr", "eGFR", "smoking", "diabetes", "pressure treatment", "statin", "race",
-    "risk region", "who region", "glucose", "alcohol", "active", "patient id", "ecg", "row", "years",
+    "risk region", "WHO region", "glucose", "alcohol", "active", "patient id", "ecg", "row", "years",
     "{n} years", "blood pressure", "in blood", "smokes now", "has diabetes of either type",
     "takes a drug against high blood pressure", "takes a statin", "as the patient says",
     "had a cardiovascular event: all scores are for people without one",
