@@ -73,7 +73,7 @@ def test_an_ecg_and_a_row_lead_to_one_sheet(watched, ptbxl):
     page.get_by_role("button", name="Enter").click()
     expect(page.locator("#outcome li").first).to_contain_text("catheter: <b>no</b> stenosis")
     monitor = watched.go("/monitor").locator("#coverage")
-    expect(monitor).to_contain_text("Promised: at least 90 of 100")
+    expect(monitor).to_contain_text("Promised on average: at least 90 of 100")
     expect(monitor.get_by_role("row", name="Myocardial infarction")).to_contain_text(
         "1 of 1: too few to tell"
     )
