@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cardiofusion.records import Assessment, Quality, TaskAnswer
-from cardiofusion.report.verdicts import label_name, natural, task_title, verdicts, without_ecg_words
+from cardiofusion.report.verdicts import (
+    label_name,
+    natural,
+    set_words,
+    task_title,
+    verdicts,
+    without_ecg_words,
+)
 
 
 def answer(sets: dict[str, tuple[str, ...]], probability: dict[str, float]) -> TaskAnswer:
@@ -52,20 +59,26 @@ def test_of_a_binary_task_the_second_label_is_the_target(assessment: Assessment)
 
 
 @pytest.mark.parametrize(
-    ("held", "promise"),
+    ("held", "words"),
     [
-        (("present",), "heart failure within 10 years: present"),
-        (("absent",), "heart failure within 10 years: absent"),
-        (("absent", "present"), "heart failure within 10 years: present or absent"),
+        (
+            ("present",),
+            "leaves the absence of heart failure within 10 years out: at most 10 % of those without",
+        ),
+        (
+            ("absent",),
+            "leaves heart failure within 10 years out: at most 10 % of those with it look like this.",
+        ),
+        (("absent", "present"), "leaves nothing out about heart failure within 10 years."),
     ],
 )
-def test_of_an_event_within_years_the_frequency_is_told(held: tuple[str, ...], promise: str) -> None:
+def test_of_an_event_within_years_the_frequency_is_told(held: tuple[str, ...], words: str) -> None:
     """Any event: "points to" it frightens where 63 of 100 do not have it."""
     risk = dataclasses.replace(answer({"heart_failure": held}, {"heart_failure": 0.37}), horizon=10.0)
     (told,) = verdicts(risk)
     assert not told.by_set
     assert told.said == "heart failure within 10 years: about 37 of 100"
-    assert told.promise == promise
+    assert set_words(told, 0.9).startswith(f"The set at 90 % {words}")
 
 
 def test_an_event_of_a_stranger_has_no_number_to_rely_on() -> None:
@@ -82,7 +95,8 @@ def test_what_the_row_alone_says_of_an_ecg_is_expected_and_points_to_nothing() -
     assert (likelier.target, other.target) == ("MI", "HYP")
     assert other.said == "hypertrophy (HYP), expected from the clinical row alone: about 13 of 100"
     for one in (likelier, other):
-        assert not re.search("points to|unlikely|rule out", f"{one.said} {one.promise}", re.IGNORECASE)
+        assert not re.search("points to|unlikely|rule out", one.said, re.IGNORECASE)
+        assert set_words(one, 0.9) == ""
     read = dataclasses.replace(row_only, modalities=("ecg",), unused=("row",))
     assert all(one.by_set for one in verdicts(read))
 

@@ -103,6 +103,9 @@ SPOILT = [
     '{"quality": {"grade": "good"}, "measurements": None, "more": 1}',
     '{"quality": {"grade": "unfit"}, "measurements": {}}',
     '{"refused": ["recording.unfit", "a", "b"]}',
+    '{"fault": "Mrs Example", "at": "a.py:1"}',
+    '{"fault": "ValueError", "at": "a.py:1\\nadmin signed in"}',
+    '{"fault": "ValueError"}',
 ]
 
 

@@ -11,8 +11,8 @@ from cardiofusion.report.gate import IDENTITY, gate_reasons
 from cardiofusion.report.measured import rhythm_words
 from cardiofusion.report.tables import Table
 from cardiofusion.report.unjudged import beside_normal, of_form
-from cardiofusion.report.verdicts import Leaning, Verdict, task_title, verdicts, without_ecg_words
-from cardiofusion.report.wording import UNLIKE, VIEW_WORDS, percent
+from cardiofusion.report.verdicts import Verdict, set_words, task_title, verdicts, without_ecg_words
+from cardiofusion.report.wording import VIEW_WORDS, percent
 
 VIEW_COLUMNS: Mapping[str, str] = {"ecg": "ECG alone", "row": "row alone", "ecg+row": "both"}
 ABSENT = "–"
@@ -31,19 +31,12 @@ TWO_THINGS = (
     " do. Right also counts how rare it is: a rare finding can be pointed to and still be absent in most."
 )
 
-LEFT_OUT: Mapping[Leaning, str] = {
-    "present": "The set at {coverage} % leaves the absence of {name} out: at most {error} % of those without"
-    " it look like this.",
-    "absent": "The set at {coverage} % leaves {name} out: at most {error} % of those with it look like this.",
-    "both": "The set at {coverage} % leaves nothing out about {name}.",
-    "neither": "The set at {coverage} % is empty about {name}: " + f"{UNLIKE}.",
-}
-
 
 @dataclass(frozen=True)
 class AnswerPart:
     """One task's answer. gate: why it is not to be relied on (the clinic keeps it closed until asked for);
-    whose: because ECG and row may be of two people; reasons: all others. coverage, error: what the set
+    whose: because ECG and row may be of two people; reasons: all others. sets: those of events, in
+    sentences. coverage, error: what the set
     promises, and what is left to 100, in per cent. proxy: words where the bundle learnt from pairs that are
     not of one person. without_ecg: why no ECG was read though the task asks for one. of_form: whether its
     labels leave the rhythm out. beside: (what, value) of what was measured and belies a normal waveform.
@@ -61,6 +54,7 @@ class AnswerPart:
     rhythm: str
     beside: tuple[tuple[str, str], ...]
     guarantee: str
+    sets: str
     coverage: str
     error: str
     views: Table | None
@@ -101,18 +95,6 @@ class AnswerPart:
         """The guarantee; "" where the ECG that the task asks for was not read: there it says too much."""
         return "" if self.without_ecg else self.guarantee
 
-    @property
-    def sets(self) -> str:
-        """The sets of events, by what they leave out and how often that is wrong; "" where there is no event.
-
-        Of an event a set "present" reads as a prognosis; it only says that those without it look otherwise.
-        """
-        return " ".join(
-            LEFT_OUT[one.leaning].format(name=one.what, coverage=self.coverage, error=self.error)
-            for one in self.verdicts
-            if one.years and not one.expected
-        )
-
 
 def answer_parts(assessment: Assessment) -> list[AnswerPart]:
     """Every task's answer."""
@@ -136,6 +118,7 @@ def answer_part(name: str, answer: TaskAnswer, assessment: Assessment) -> Answer
         rhythm=rhythm_words(assessment.measurements),
         beside=beside_normal(told, assessment.measurements),
         guarantee=answer.guarantee,
+        sets=" ".join(set_words(one, answer.coverage) for one in told if one.years),
         coverage=f"{100 * answer.coverage:g}",
         error=f"{100 - 100 * answer.coverage:.3g}",
         views=view_table(answer),

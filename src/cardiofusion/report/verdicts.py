@@ -44,6 +44,13 @@ HELD: Mapping[Leaning, str] = {
     "absent": "absent",
     "neither": "neither present nor absent",
 }
+LEFT_OUT: Mapping[Leaning, str] = {
+    "present": "The set at {coverage} % leaves the absence of {name} out: at most {error} % of those without"
+    " it look like this.",
+    "absent": "The set at {coverage} % leaves {name} out: at most {error} % of those with it look like this.",
+    "both": "The set at {coverage} % leaves nothing out about {name}.",
+    "neither": f"The set at {{coverage}} % is empty about {{name}}: {UNLIKE}.",
+}
 EXPECTED = "expected from the clinical row alone"
 SHORT: Mapping[Leaning, str] = {
     "present": "Points to",
@@ -120,11 +127,6 @@ class Verdict:
         return HELD[self.leaning]
 
     @property
-    def promise(self) -> str:
-        """The set in words for where the guarantee is explained: nothing is pointed to that is not by_set."""
-        return self.sentence if self.by_set else f"{self.what}: {self.held}"
-
-    @property
     def said(self) -> str:
         """What is told first: the set; of an event how often it happens; of an ECG unread what to expect."""
         if self.by_set:
@@ -159,6 +161,20 @@ def verdicts(answer: TaskAnswer) -> tuple[Verdict, ...]:
     """
     told = [_verdict(answer, target, leaning) for target, leaning in leanings(answer).items()]
     return tuple(sorted(told, key=lambda v: (ORDER.index(v.leaning) if v.by_set else 0, -(v.share or 0.0))))
+
+
+def set_words(one: Verdict, coverage: float) -> str:
+    """The set in a sentence; "" of an ECG that was not read: there it says too much.
+
+    Of an event a set "present" reads as a prognosis: told is what the set leaves out, and how often wrongly.
+    """
+    if one.expected:
+        return ""
+    share = f"{100 * coverage:g}"
+    if not one.years:
+        return f"Prediction set at {share} %: {one.sentence}."
+    error = f"{100 - 100 * coverage:.3g}"
+    return LEFT_OUT[one.leaning].format(name=one.what, coverage=share, error=error)
 
 
 def leanings(answer: TaskAnswer) -> dict[str, Leaning]:

@@ -19,14 +19,13 @@ from typing import Any, TypeVar
 from cardiofusion.records import CardioFusionError, Recording, innermost
 from cardiofusion.report.sheet import named
 from cardiofusion.runtime import Assessed, System
+from cardiofusion.runtime.admission import PATIENT_KEYS
 from cardiofusion.serve.headline import headline
 from cardiofusion.serve.store import Answered, Case, Store
 from cardiofusion.signal import Examined, ExaminingFault, LimitedExaminer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-PATIENT_KEYS = ("patient_id", "patient")
 
 
 @dataclass(order=True)

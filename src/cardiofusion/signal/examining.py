@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -14,7 +15,7 @@ from cardiofusion.signal.measuring import measure
 from cardiofusion.signal.quality import assess_quality
 
 WISH = "examine"
-LONGEST_FAULT = 200  # characters
+FAULT = re.compile(r"\w{1,60} in [\w.<>]{1,60}:\d{1,9}", re.ASCII)
 
 
 class ExaminingFault(RuntimeError):  # noqa: N818 - no error of a file: a mistake of ours
@@ -72,11 +73,17 @@ def wish(recording: Recording) -> dict[str, Any]:
     return document
 
 
+def _fault(header: Mapping[str, Any]) -> Exception:
+    """A fault as it may stand in a log: a file that took the worker over writes no words of its own there."""
+    words = f"{header['fault']} in {header.get('at')}"
+    return ExaminingFault(words) if FAULT.fullmatch(words) else WireError("a fault that is none")
+
+
 def _receive_examined(stream: IO[bytes]) -> Examined:
     recording = receive_recording(stream)
     header = receive_words(stream)
     if "fault" in header:
-        raise ExaminingFault(f"{header['fault']} in {header.get('at', '?')}"[:LONGEST_FAULT])
+        raise _fault(header)
     try:
         told = from_json(_Told, header, "examined")
     except InputError as error:  # a file took the worker over

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cardiofusion.readers import read_bytes, read_recording
 from cardiofusion.records import NOTICE, Assessment, Quality, Recording, TaskAnswer
-from cardiofusion.report.verdicts import verdicts
+from cardiofusion.report.verdicts import set_words, verdicts
 from cardiofusion.runtime import System
 from cardiofusion.serve.fhir.bundles import case_bundle, listed, searchset
 from cardiofusion.serve.fhir.observations import ecg_observation
@@ -137,7 +137,8 @@ def test_probabilities_are_per_cent_and_sets_are_in_words(assessment):
             target = one["outcome"]["coding"][0]["code"]
             assert one["probabilityDecimal"] == pytest.approx(100 * answer.probability[target], abs=1e-4)
             assert one["qualitativeRisk"]["text"] == said[target].said
-            assert said[target].promise in one["rationale"]
+            assert set_words(said[target], answer.coverage) in one["rationale"]
+            assert not answer.horizon or ": present" not in one["rationale"]
             if answer.horizon:
                 assert one["whenRange"]["high"]["value"] == answer.horizon
                 assert one["whenRange"]["high"]["code"] == "a"

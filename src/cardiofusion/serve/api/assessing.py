@@ -14,10 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from cardiofusion.readers import group_files
 from cardiofusion.records import InputError, RecordingError
 from cardiofusion.runtime import System
+from cardiofusion.runtime.admission import PATIENT_KEYS
 from cardiofusion.runtime.inspection import describe_examined
 from cardiofusion.serve.api.answers import AsciiJSON
 from cardiofusion.serve.api.models import CaseDetail, Embedded, assessment_response, detail, problems
 from cardiofusion.serve.clinic import Clinic
+from cardiofusion.serve.desk import stated_number
 from cardiofusion.serve.guard import require
 from cardiofusion.signal import canonical
 
@@ -68,16 +70,16 @@ async def keep(
     clinic: Clinic = request.app.state.clinic
     recording_files = await _one_recording(files)
     values = row_of(row)
-    clinic.columns.encode({k: v for k, v in values.items() if k not in ("patient", "patient_id")})
+    clinic.columns.encode({k: v for k, v in values.items() if k not in PATIENT_KEYS})
     if not recording_files and not values:
         raise InputError("input.nothing", "there is neither an ECG nor a value", "give one of them")
-    patient = values.get("patient_id") or values.get("patient")
+    patient = stated_number(values)
     case = await run_in_threadpool(
         clinic.store.accept,
         recording_files,
         values,
         source="api",
-        patient=str(patient) if patient else None,
+        patient=patient,
     )
     await run_in_threadpool(clinic.audit.write, request.state.actor.name, "case.accept", case)
     answer = clinic.desk.submit(case, urgent=wait)
@@ -94,6 +96,7 @@ async def embed(request: Request, files: Files) -> Any:
     await noted(request, "api.embed")
 
     def work(system: System) -> dict[str, Any]:
+        """Raises RecordingError for an ECG that is unfit."""
         examined = clinic.desk.examine(recording_files)
         if not examined.fit:
             reasons = " ".join(examined.quality.reasons)

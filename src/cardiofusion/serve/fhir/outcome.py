@@ -59,6 +59,7 @@ class FhirRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def answer_or_outcome(request: Request) -> Response:
+            """The route's answer, else an OperationOutcome."""
             try:
                 _check_accepted(request)
                 return await answer(request)

@@ -13,7 +13,7 @@ from typing import Any
 from cardiofusion.records import ALIGNMENT_WORDS, NOTICE, Assessment, TaskAnswer
 from cardiofusion.report.answers import SET_AND_PROBABILITY, made_from
 from cardiofusion.report.gate import gate_reasons
-from cardiofusion.report.verdicts import Verdict, label_name, verdicts
+from cardiofusion.report.verdicts import Verdict, label_name, set_words, verdicts
 from cardiofusion.report.wording import spoken
 from cardiofusion.serve.fhir.observations import ecg_id, row_references
 from cardiofusion.serve.fhir.patient import subject
@@ -127,10 +127,10 @@ def _prediction(task: str, answer: TaskAnswer, one: Verdict, held: str) -> Json:
 
 def _rationale(answer: TaskAnswer, one: Verdict, told: bool) -> str:
     """The set, then the probability as a natural frequency with its interval: two different things."""
-    said = f"Prediction set at {100 * answer.coverage:g} %: {one.promise}."
-    if not told or one.frequency is None:
-        return f"{said} No probability is told."
-    return f"{said} Calibrated probability: {one.frequency.words} patients like this."
+    often = "No probability is told."
+    if told and one.frequency is not None:
+        often = f"Calibrated probability: {one.frequency.words} patients like this."
+    return f"{set_words(one, answer.coverage)} {often}".lstrip()
 
 
 def _years(horizon: float) -> Json:

@@ -166,6 +166,7 @@ def _question(clinic: Clinic, body: bytes) -> Question:
 
 async def _assess_only(clinic: Clinic, question: Question) -> Json:
     def work(system: System) -> Json:
+        """As if it were kept, under random ids of this answer alone."""
         examined = None if question.ecg is None else clinic.desk.examine({ECG_FILE: question.ecg})
         recording = None if examined is None else examined.recording
         row = question.about(None if recording is None else recording.patient_id)

@@ -73,6 +73,7 @@ class _Body:
     refusal: Refusal | None = field(default=None)
 
     async def receive(self) -> Message:
+        """The next piece of the body, counted; a disconnect once it is too long or too slow."""
         if self.complete:
             return await self.read()
         if self.refusal is not None:

@@ -24,8 +24,9 @@ from cardiofusion.records import (
     assessment_from_json,
 )
 from cardiofusion.report.verdicts import label_name, task_title
+from cardiofusion.runtime.admission import PATIENT_KEYS
 from cardiofusion.serve.clinic import Clinic
-from cardiofusion.serve.desk import PATIENT_KEYS, stated_number
+from cardiofusion.serve.desk import stated_number
 from cardiofusion.serve.drawing import PaperChoice
 from cardiofusion.serve.fhir import MEDIA_TYPE, case_export, resource_bytes
 from cardiofusion.serve.guard import require
