@@ -43,7 +43,7 @@ class Share:
         return wilson_interval(self.value, self.patients)
 
     def short_of(self, promised: float, calibrated: int, of: int) -> bool:
-        """Whether so few are beyond chance in less than 5 of 100 clinics that look at `of` such shares.
+        """Whether so few are beyond chance in less than 5 of 100 clinics that look once at `of` such shares.
 
         A promise holds on average over draws of the patients who calibrated it: few of them make a share
         that may itself lie well below it (`conformal.chance_of_so_few`). Bonferroni's correction.

@@ -70,6 +70,7 @@ def sent(api: Any, batch: str, files: dict[str, bytes]) -> str:
 def test_no_text_of_a_file_is_obeyed(api: Any, format_name: str) -> None:
     found = reached(format_name)
     assert found or format_name in WORDLESS
+    found = found or {(): next(changed(format_name, PAYLOAD))[1]}
     batch = api.clinic.store.new_batch(PAYLOAD, "clinician")
     for where, files in found.items():
         before = count(api)
